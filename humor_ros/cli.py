@@ -1,0 +1,53 @@
+"""The command line ``humor-ros``: offline tracking, rendering, training and reproduction.
+
+Commands register here; a module that cannot be imported (an optional part that is not
+installed) leaves its command out and the others working.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+
+import typer
+
+__all__ = ["app", "main"]
+
+_COMMANDS: dict[str, tuple[str, str]] = {
+    "track": ("humor_ros.commands.track", "track"),
+    "render": ("humor_ros.commands.render", "render"),
+    "demo": ("humor_ros.commands.demo", "demo"),
+}
+_GROUPS: dict[str, str] = {
+    "reproduce": "humor_ros.commands.reproduce",
+    "train": "humor_ros.commands.train",
+}
+
+_log = logging.getLogger(__name__)
+
+
+def _build() -> typer.Typer:
+    application = typer.Typer(
+        help="Online human motion for robots: WHAM from video and IMU.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+    )
+    for name, (module, function) in _COMMANDS.items():
+        application.command(name)(getattr(importlib.import_module(module), function))
+    for name, module in _GROUPS.items():
+        application.add_typer(importlib.import_module(module).app, name=name)
+    return application
+
+
+app = _build()
+
+
+def main() -> None:
+    """Run the command line; errors of the user's making are told in one line."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    try:
+        app()
+    except (ValueError, OSError) as error:
+        typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
+        raise SystemExit(2) from error

@@ -1,0 +1,1 @@
+"""One module for each command of ``humor-ros``; heavy imports stay inside the functions."""

@@ -1,0 +1,27 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The sibling folder of optional reference data; the test skips where it is absent."""
+    folder = REPOSITORY.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip(f"optional reference data not found: {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_golden(shared: Path) -> Path:
+    """The folder of golden arrays inside the reference data."""
+    folder = shared / "golden"
+    if not folder.is_dir():
+        pytest.skip(f"golden arrays not found: {folder}")
+    return folder

@@ -1,0 +1,114 @@
+"""What every detector offers, its settings, and the factory that makes one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from humor_ros.types import Array, Detection, Image
+
+__all__ = ["DETECTOR_KINDS", "Detector", "DetectorConfig", "create_detector"]
+
+DETECTOR_KINDS = ("movenet", "onnx", "vitpose")
+_MOVENET_MODELS = ("thunder", "lightning")
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """Finds people in whole images and their key-points in boxes.
+
+    Both calls block until the result is there, keep no state between images and raise
+    ``ValueError`` for an image that is not (H, W, 3) uint8 with at least one pixel.
+    """
+
+    def detect(self, image_bgr: Image) -> list[Detection]:
+        """Everybody in the image, best first; key-points only where they come for free."""
+
+    def refine(self, image_bgr: Image, boxes_xyxy: Array) -> Array:
+        """Key-points of the person in each box.
+
+        Args:
+            image_bgr: (H, W, 3) uint8.
+            boxes_xyxy: (N, 4) tight boxes, pixels; the detector adds its own padding.
+
+        Returns:
+            (N, 17, 3) COCO-17 x, y (pixels of the image) and confidence in [0, 1].
+        """
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """Settings of a detector.
+
+    Attributes:
+        kind: "movenet" (packaged), "onnx" (a top-down model by path) or "vitpose" (local
+            folders read by ``transformers``).
+        movenet_model: "thunder", or "lightning" (three times faster, less exact).
+        full_frame_size: long side that MoveNet MultiPose sees, pixels, a multiple of 32.
+            256 finds people of about an eighth of the image's long side.
+        pose_path: top-down .onnx file, or the ViTPose folder.
+        person_path: person detector as .onnx file or (vitpose) as folder; None takes
+            MoveNet MultiPose for the boxes.
+        person_threshold: least score of a person in the whole image; None for the
+            detector's own default (MoveNet 0.2, others 0.5).
+        max_detections: most people that ``detect`` returns.
+        threads: CPU threads inside one operator.
+        providers: onnxruntime execution providers, best first.
+        device: torch device of the "vitpose" kind.
+    """
+
+    kind: str = "movenet"
+    movenet_model: str = "thunder"
+    full_frame_size: int = 256
+    pose_path: Path | None = None
+    person_path: Path | None = None
+    person_threshold: float | None = None
+    max_detections: int = 20
+    threads: int = 1
+    providers: tuple[str, ...] = ("CPUExecutionProvider",)
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.kind not in DETECTOR_KINDS:
+            raise ValueError(f"kind: '{self.kind}' is not one of {', '.join(DETECTOR_KINDS)}")
+        if self.movenet_model not in _MOVENET_MODELS:
+            raise ValueError(
+                f"movenet_model: '{self.movenet_model}' is not one of {', '.join(_MOVENET_MODELS)}"
+            )
+        if self.full_frame_size < 64 or self.full_frame_size % 32:
+            raise ValueError(
+                f"full_frame_size: must be a multiple of 32, at least 64, got "
+                f"{self.full_frame_size}"
+            )
+        if self.kind != "movenet" and self.pose_path is None:
+            raise ValueError(
+                f"pose_path: the '{self.kind}' detector needs the path of its pose model"
+            )
+        if self.person_threshold is not None and not 0.0 <= self.person_threshold <= 1.0:
+            raise ValueError(f"person_threshold: must be in [0, 1], got {self.person_threshold}")
+        for name in ("max_detections", "threads"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: must be at least 1, got {getattr(self, name)}")
+
+
+def create_detector(config: DetectorConfig | None = None) -> Detector:
+    """Makes the detector that ``config`` names; the packaged MoveNet by default.
+
+    Raises:
+        FileNotFoundError: a model file or folder is missing.
+        ModelFileError: a model file cannot be used.
+        ImportError: an optional library is missing; the message names the extra to install.
+    """
+    config = config or DetectorConfig()
+    if config.kind == "vitpose":
+        from humor_ros.detection.vitpose import VitPoseDetector
+
+        return VitPoseDetector(config)
+    if config.kind == "onnx":
+        from humor_ros.detection.topdown_onnx import TopDownOnnxDetector
+
+        return TopDownOnnxDetector(config)
+    from humor_ros.detection.movenet import MoveNetDetector
+
+    return MoveNetDetector(config)

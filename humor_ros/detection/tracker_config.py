@@ -1,0 +1,84 @@
+"""Settings of the people tracker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+__all__ = ["PeopleTrackerConfig"]
+
+
+@dataclass(frozen=True)
+class PeopleTrackerConfig:
+    """Settings of :class:`~humor_ros.detection.people_tracker.PeopleTracker`.
+
+    "Size" is the longest side of a person's key-point box. Distances are parts of it, so
+    that one setting serves people near and far.
+
+    Attributes:
+        max_people: most people followed at once; later ones are counted and left out.
+        detect_every_frames: the whole image is searched at least this often.
+        search_every_frames: the same while somebody is missing, unconfirmed or nobody is
+            there.
+        max_refines_per_frame: most crops that the pose network sees in one image. With more
+            people than this the whole image is searched each frame, its key-points are
+            used where the detector gives them, and the crops take turns.
+        confirm_hits: measurements before a newcomer counts as a person.
+        confirm_detections: whole-image detections before it does.
+        reid_window_s: how long an id waits for its person to come back; then it is LOST.
+        crop_hold_s: how long an unseen person's predicted crop is still tried.
+        min_score: least person score (mean of the eight best joints) of a measurement.
+        max_centre_jump: farthest that a person's centre may be from its prediction, sizes.
+        max_size_ratio: most that a person's size may change at once, as a factor.
+        duplicate_similarity: key-point similarity above which two people are one.
+        match_similarity: least similarity of a detection and a followed person.
+        reach_speed: how fast an unseen person may move off its prediction, sizes/s.
+        min_appearance: least colour similarity to give a waiting id to a person found.
+        exchange_margin: by how much colours must speak for an exchange of two ids after
+            a crossing (sum of two similarities, each in [0, 1]).
+        swap_hold_s: how long a left/right swap is mended against the detector's word.
+        mend_swaps: whether left/right swaps are mended.
+        use_appearance: whether torso colours are used.
+    """
+
+    max_people: int = 8
+    detect_every_frames: int = 10
+    search_every_frames: int = 2
+    max_refines_per_frame: int = 3
+    confirm_hits: int = 3
+    confirm_detections: int = 2
+    reid_window_s: float = 1.0
+    crop_hold_s: float = 0.3
+    min_score: float = 0.3
+    max_centre_jump: float = 0.35
+    max_size_ratio: float = 1.8
+    duplicate_similarity: float = 0.55
+    match_similarity: float = 0.25
+    reach_speed: float = 1.5
+    min_appearance: float = 0.45
+    exchange_margin: float = 0.3
+    swap_hold_s: float = 0.5
+    mend_swaps: bool = True
+    use_appearance: bool = True
+
+    def __post_init__(self) -> None:
+        at_least_one = (
+            "max_people",
+            "detect_every_frames",
+            "search_every_frames",
+            "max_refines_per_frame",
+            "confirm_hits",
+            "confirm_detections",
+        )
+        unit = ("min_score", "duplicate_similarity", "match_similarity", "min_appearance")
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, bool):
+                continue
+            if item.name in at_least_one and value < 1:
+                raise ValueError(f"{item.name}: must be at least 1, got {value}")
+            if item.name in unit and not 0.0 <= value <= 1.0:
+                raise ValueError(f"{item.name}: must be in [0, 1], got {value}")
+            if item.name == "max_size_ratio" and not value > 1.0:
+                raise ValueError(f"max_size_ratio: must be above 1, got {value}")
+            if not value >= 0.0:
+                raise ValueError(f"{item.name}: must not be negative, got {value}")

@@ -66,24 +66,22 @@ def undistort(points: Array, model: str, coefficients: tuple[float, ...]) -> Arr
     """
     if not len(points) or not is_distorting(model, coefficients):
         return points
-    known = np.isfinite(points).all(axis=1)
-    start = np.where(known[:, None], points, 0.0)
-    if model == "equidistant":
-        straight = cv2.fisheye.undistortPoints(start[:, None], _IDENTITY, _fisheye(coefficients))
-    else:
-        straight = _undistort_polynomial(start[:, None], np.array(coefficients))
-    rays = np.asarray(straight, dtype=np.float64)[:, 0]
+    known = np.isfinite(points).all(axis=1, keepdims=True)
+    start = np.where(known, points, 0.0)
+    rays = np.asarray(_search(start[:, None], model, coefficients), dtype=np.float64)[:, 0]
     with np.errstate(invalid="ignore", over="ignore"):
-        missed = np.abs(distort(rays, model, coefficients) - start).max(axis=1)
-    found = known & np.isfinite(rays).all(axis=1) & (missed < _CONVERGED)
-    return np.where(found[:, None], rays, np.nan)
+        missed = np.abs(distort(rays, model, coefficients) - start).max(axis=1, keepdims=True)
+    return np.where(known & (missed < _CONVERGED), rays, np.nan)
 
 
-def _undistort_polynomial(points: ArrayLike, coefficients: Array) -> Array:
-    """Run OpenCV's search to convergence; OpenCV 4 and 5 name that function differently."""
+def _search(points: Array, model: str, coefficients: tuple[float, ...]) -> ArrayLike:
+    """Run OpenCV's search for the ideal rays; its releases 4 and 5 name that differently."""
+    if model == "equidistant":
+        return cv2.fisheye.undistortPoints(points, _IDENTITY, _fisheye(coefficients))
+    terms = np.array(coefficients)
     if hasattr(cv2, "undistortPointsIter"):
-        return cv2.undistortPointsIter(points, _IDENTITY, coefficients, None, None, _CRITERIA)
-    return cv2.undistortPoints(points, _IDENTITY, coefficients, criteria=_CRITERIA)
+        return cv2.undistortPointsIter(points, _IDENTITY, terms, None, None, _CRITERIA)
+    return cv2.undistortPoints(points, _IDENTITY, terms, criteria=_CRITERIA)
 
 
 def _fisheye(coefficients: tuple[float, ...]) -> Array:

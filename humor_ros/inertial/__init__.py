@@ -1,0 +1,15 @@
+"""Camera motion and gravity from inertial samples, odometry or neither."""
+
+from __future__ import annotations
+
+from humor_ros.inertial.config import InertialConfig
+from humor_ros.inertial.estimator import COUNTERS, CameraMotionEstimator
+from humor_ros.inertial.gravity import LEVEL_WORLD_CAMERA, heading
+
+__all__ = [
+    "COUNTERS",
+    "LEVEL_WORLD_CAMERA",
+    "CameraMotionEstimator",
+    "InertialConfig",
+    "heading",
+]

@@ -1,0 +1,315 @@
+"""Motion and gravity-true attitude of the camera at each image, from whatever measures it.
+
+Two rotations are kept apart. The *reference* attitude is what gyroscope or odometry add up
+to since the first image: only it makes ``rotation_previous_current``, so that corrections
+never look like camera motion. The *world* rotation turns the reference frame upright
+(accelerometer) and to the heading of odometry; what is shown of it turns at a bounded rate,
+so that switching sources never makes the world jump.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+
+import numpy as np
+
+from humor_ros.inertial.config import InertialConfig, validated_rotation
+from humor_ros.inertial.pose_buffer import CameraPose, PoseBuffer
+from humor_ros.inertial.reference import ReferenceAttitude
+from humor_ros.inertial.so3 import orthonormalised
+from humor_ros.inertial.world import WorldAlignment
+from humor_ros.types import Array, CameraMotion, CameraMotionMode, ImuSample
+
+__all__ = ["COUNTERS", "CameraMotionEstimator"]
+
+logger = logging.getLogger(__name__)
+
+#: Every counter of :class:`CameraMotionEstimator` and what it counts.
+COUNTERS: dict[str, str] = {
+    "imu_invalid": "samples refused: NaN, infinite or absurd rate or stamp",
+    "imu_acceleration_invalid": "samples whose acceleration was NaN, infinite or absurd",
+    "imu_duplicate": "samples with the stamp of another",
+    "imu_out_of_order": "samples that came late but in time to be used",
+    "imu_late": "samples refused because their time was integrated already",
+    "imu_stamp_outliers": "samples refused because their stamp was far from all others",
+    "imu_clock_resets": "times that the IMU's clock jumped backwards",
+    "imu_clock_mismatch": "images while all IMU stamps were more than clock_jump_s away",
+    "imu_without_extrinsics": "samples refused because camera<-IMU rotation is unknown",
+    "imu_gaps": "silences of the IMU longer than max_gap_s",
+    "imu_missing_intervals": "image intervals without IMU after it had been seen",
+    "imu_catch_ups": "long silences filled in afterwards by late samples",
+    "imu_buffer_overflows": "times that old samples were dropped for want of images",
+    "accelerometer_untrusted": "accelerations far from gravity, not used for tilt",
+    "pose_invalid": "camera poses refused: not finite or no rotation",
+    "pose_duplicate": "camera poses with the stamp of another",
+    "pose_out_of_order": "camera poses that came out of order",
+    "pose_clock_resets": "times that the poses' clock jumped backwards",
+    "image_clock_resets": "images with a stamp before the previous one (all state reset)",
+    "image_duplicate_stamps": "images with the stamp of the previous one",
+    "resets": "resets asked for",
+}
+
+
+class CameraMotionEstimator:
+    """Camera rotation between images and its attitude in a gravity-true world.
+
+    Causal: :meth:`motion_at` uses what was added before the call, up to the image's stamp.
+    Samples of an interval that come after its image correct the next interval.
+
+    Attributes:
+        config: settings.
+        counters: running totals by the names of :data:`COUNTERS`; a reset keeps them.
+    """
+
+    def __init__(self, config: InertialConfig | None = None) -> None:
+        self.config = config if config is not None else InertialConfig()
+        self.counters: dict[str, int] = dict.fromkeys(COUNTERS, 0)
+        self._reference = ReferenceAttitude(self.config, self.counters)
+        self._poses = PoseBuffer(self.config, self.counters)
+        self._said_mismatch = False
+        self._begin()
+
+    @property
+    def latest_imu_stamp(self) -> float | None:
+        """Newest IMU stamp held, on the images' clock, seconds; None without samples.
+
+        A caller that can wait a few milliseconds waits until this reaches its image.
+        """
+        return self._reference.imu.latest_stamp_s
+
+    @property
+    def has_extrinsics(self) -> bool:
+        """Whether the rotation from IMU to camera axes is known."""
+        return self._reference.rotation_camera_imu is not None
+
+    def set_extrinsics(self, rotation_camera_imu: Array) -> None:
+        """Set how the IMU is mounted; tilt is measured anew if it changed.
+
+        Args:
+            rotation_camera_imu: (3, 3) maps IMU axes to optical camera axes.
+
+        Raises:
+            ValueError: if it is no rotation matrix.
+        """
+        rotation = validated_rotation(rotation_camera_imu, "rotation_camera_imu")
+        known = self._reference.rotation_camera_imu
+        if known is None or not np.allclose(known, rotation, atol=1e-9):
+            self._world.gravity.forget()
+        self._reference.rotation_camera_imu = rotation
+
+    def add_imu(self, sample: ImuSample) -> None:
+        """Take one inertial sample in; bad ones are counted and left out.
+
+        Args:
+            sample: in IMU axes.
+
+        Raises:
+            ValueError: if a vector has not three elements.
+        """
+        if not self.has_extrinsics:
+            self.counters["imu_without_extrinsics"] += 1
+            return
+        clock_jumped_back = self._reference.imu.add(sample)
+        if clock_jumped_back and self._stamp_s is not None:
+            self._reference.rebase(self._stamp_s, self._reference.rotation)
+
+    def add_camera_pose(
+        self, stamp_s: float, rotation_world_camera: Array, position_world_camera: Array | None
+    ) -> None:
+        """Take one camera pose of odometry or TF in; bad ones are counted and left out.
+
+        Args:
+            stamp_s: seconds, the images' clock.
+            rotation_world_camera: (3, 3) optical camera axes to a z-up frame.
+            position_world_camera: (3,) camera centre in that frame, metres, or None.
+
+        Raises:
+            ValueError: if the position has not three elements.
+        """
+        self._poses.add(stamp_s, rotation_world_camera, position_world_camera)
+
+    def reset(self, reason: str = "asked for") -> None:
+        """Forget everything but counters and extrinsics; the next image is the first.
+
+        Args:
+            reason: for the log.
+        """
+        self.counters["resets"] += 1
+        logger.info("camera motion reset: %s", reason)
+        self._reference.imu.keep_between(math.inf, -math.inf)
+        self._poses.keep_between(math.inf, -math.inf)
+        self._begin()
+
+    def motion_at(self, stamp_s: float) -> CameraMotion:
+        """Motion of the camera from the previous call's image to this one.
+
+        Args:
+            stamp_s: exposure time of the image, seconds.
+
+        Returns:
+            the motion; for the first image the identity with interval 0. A stamp before
+            the previous one resets the world and makes this the first image.
+
+        Raises:
+            ValueError: if the stamp is not finite.
+        """
+        stamp_s = float(stamp_s)
+        if not math.isfinite(stamp_s):
+            raise ValueError(f"stamp_s of an image must be finite, got {stamp_s}")
+        if self._stamp_s is not None and stamp_s < self._stamp_s:
+            self._restart_at(stamp_s)
+        self._check_clocks(stamp_s)
+        pose = self._poses.at(stamp_s)
+        if self._stamp_s is None:
+            return self._first(stamp_s, pose)
+        if stamp_s == self._stamp_s:
+            self.counters["image_duplicate_stamps"] += 1
+            return self._motion(stamp_s, 0.0, np.eye(3), self._mode, pose)
+        return self._next(stamp_s, self._stamp_s, pose)
+
+    def _begin(self) -> None:
+        """Set the state of an estimator that has seen no image."""
+        self._stamp_s: float | None = None
+        self._mode = CameraMotionMode.STATIC
+        self._world = WorldAlignment(self.config, self.counters)
+        self._pose_rotation: Array | None = None
+        self._seen: set[CameraMotionMode] = set()
+        self._in_gap = False
+
+    def _restart_at(self, stamp_s: float) -> None:
+        """The images' clock jumped backwards: begin again with what lies around its new time."""
+        self.counters["image_clock_resets"] += 1
+        logger.warning(
+            "image stamps went back from %.3f s to %.3f s: the world starts anew",
+            self._stamp_s,
+            stamp_s,
+        )
+        low, high = stamp_s - self.config.buffer_s, stamp_s + self.config.clock_jump_s
+        self._reference.imu.keep_between(low, high)
+        self._poses.keep_between(low, high)
+        self._begin()
+
+    def _check_clocks(self, stamp_s: float) -> None:
+        """Count, and say once, that IMU and images do not share a clock."""
+        imu = self._reference.imu
+        samples, added = imu.samples, imu.added_since_image
+        imu.added_since_image = 0
+        if not samples or added == 0:
+            return
+        away = self.config.clock_jump_s
+        if samples[0].stamp_s <= stamp_s + away and samples[-1].stamp_s >= stamp_s - away:
+            return
+        self.counters["imu_clock_mismatch"] += 1
+        if not self._said_mismatch:
+            self._said_mismatch = True
+            logger.warning(
+                "IMU stamps (newest %.3f s) and image stamps (%.3f s) are %.3f s apart: the IMU "
+                "is not used; give both drivers one clock or set the IMU time offset",
+                samples[-1].stamp_s,
+                stamp_s,
+                stamp_s - samples[-1].stamp_s,
+            )
+
+    def _first(self, stamp_s: float, pose: CameraPose | None) -> CameraMotion:
+        """The first image: find up, and make its heading zero or odometry's."""
+        self._mode = CameraMotionMode.STATIC
+        if self.has_extrinsics and self._reference.has_sample_near(stamp_s):
+            self._mode = CameraMotionMode.IMU
+        elif pose is not None:
+            self._mode = CameraMotionMode.ODOMETRY
+        self._seen.add(self._mode)
+        self._world.start(self._reference.restart(stamp_s), pose)
+        self._stamp_s = stamp_s
+        self._pose_rotation = None if pose is None else pose.rotation
+        return self._motion(stamp_s, 0.0, np.eye(3), self._mode, pose)
+
+    def _next(self, stamp_s: float, previous_s: float, pose: CameraPose | None) -> CameraMotion:
+        """Any image after the first."""
+        interval = stamp_s - previous_s
+        reference, world = self._reference, self._world
+        before = self._filled_in(previous_s)
+        uncovered, forces = reference.advance(previous_s, stamp_s)
+        mode = CameraMotionMode.IMU
+        if uncovered >= 0.5 * interval:
+            mode = CameraMotionMode.STATIC
+            turned = self._odometry_since(previous_s, pose)
+            if turned is not None:
+                mode = CameraMotionMode.ODOMETRY
+                reference.rotation = orthonormalised(before @ turned)
+                reference.rebase(stamp_s, reference.rotation)
+            self.counters["imu_missing_intervals"] += int(CameraMotionMode.IMU in self._seen)
+        self._count_gap(uncovered > 0.0)
+        self._let_uncertainty_grow(interval, mode)
+        world.update(interval, reference.rotation, forces, pose)
+        self._seen.add(mode)
+        self._stamp_s, self._mode = stamp_s, mode
+        self._pose_rotation = None if pose is None else pose.rotation
+        relative = orthonormalised(before.T @ reference.rotation)
+        return self._motion(stamp_s, interval, relative, mode, pose)
+
+    def _filled_in(self, previous_s: float) -> Array:
+        """Reference attitude at the image before, against which this image's motion counts.
+
+        It is the one reported then, so that samples which came a little late still count.
+        Only where a long silence was filled in by a burst, the motion missed is kept out of
+        this interval (it would read as a violent turn) and turned into the world slowly.
+        """
+        reference = self._reference
+        reported = reference.rotation
+        if not reference.was_unmeasured:
+            return reported
+        known_now = reference.at(previous_s)
+        if np.allclose(known_now, reported, atol=1e-6):
+            return reported
+        self.counters["imu_catch_ups"] += 1
+        self._world.hide_step(reported, known_now)
+        return known_now
+
+    def _odometry_since(self, previous_s: float, pose: CameraPose | None) -> Array | None:
+        """Rotation from this camera to the one at the image before, by odometry."""
+        if pose is None:
+            return None
+        earlier = self._pose_rotation
+        if earlier is None:
+            earlier_pose = self._poses.at(previous_s)
+            if earlier_pose is None:
+                return None
+            earlier = earlier_pose.rotation
+        rotation: Array = earlier.T @ pose.rotation
+        return rotation
+
+    def _count_gap(self, in_gap: bool) -> None:
+        """Count the start of each silence of an IMU that has been heard."""
+        if in_gap and not self._in_gap and CameraMotionMode.IMU in self._seen:
+            self.counters["imu_gaps"] += 1
+        self._in_gap = in_gap
+
+    def _let_uncertainty_grow(self, interval_s: float, mode: CameraMotionMode) -> None:
+        """Grow the covariance by what the mode leaves unmeasured."""
+        moved_before = bool(self._seen - {CameraMotionMode.STATIC})
+        if mode is CameraMotionMode.IMU:
+            self._world.uncertainty.grow(interval_s)
+        elif mode is CameraMotionMode.STATIC and moved_before:
+            self._world.uncertainty.grow(interval_s, self.config.lost_rate_std)
+            self._world.gravity.doubt()
+
+    def _motion(
+        self,
+        stamp_s: float,
+        interval_s: float,
+        rotation_previous_current: Array,
+        mode: CameraMotionMode,
+        pose: CameraPose | None,
+    ) -> CameraMotion:
+        return CameraMotion(
+            stamp_s=stamp_s,
+            interval_s=interval_s,
+            rotation_previous_current=rotation_previous_current,
+            rotation_world_camera=self._world.rotation_world_camera(self._reference.rotation),
+            position_world_camera=self._world.position.copy(),
+            position_known=pose is not None and pose.position is not None,
+            gravity_known=self._world.gravity_known,
+            mode=mode,
+            rotation_covariance=self._world.covariance(),
+        )

@@ -1,0 +1,330 @@
+"""The whole tracker without ROS: images and IMU samples in, human states out.
+
+The node, the offline commands, the benchmarks and the tests all run this. Nothing here reads a
+clock or a file after construction; time comes with the data.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import Counter
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from humor_ros.body import BodyModel
+from humor_ros.detection import (
+    Detector,
+    DetectorConfig,
+    PeopleTracker,
+    PeopleTrackerConfig,
+    create_detector,
+)
+from humor_ros.geometry import PinholeCamera
+from humor_ros.human_names import person_name
+from humor_ros.inertial import CameraMotionEstimator, InertialConfig
+from humor_ros.types import (
+    Array,
+    FrameResult,
+    HumanState,
+    Image,
+    ImuSample,
+    Track,
+    TrackingState,
+)
+from humor_ros.wham.checkpoint import load_network
+from humor_ros.wham.resampling import MIN_INTERVAL_S
+from humor_ros.wham.stream import PersonMotion, StreamConfig, WhamStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["FrameRejected", "PipelineConfig", "TrackingPipeline"]
+
+_log = logging.getLogger(__name__)
+
+#: A step back in time of more than this is a restarted clock, not a late image.
+_RESTART_S = 1.0
+#: SMPL joints and the COCO key-points whose confidence speaks for them.
+_JOINT_EVIDENCE: tuple[tuple[int, ...], ...] = (
+    (11, 12), (11,), (12,), (5, 6, 11, 12), (13,), (14,), (5, 6, 11, 12), (15,), (16,),
+    (5, 6), (15,), (16,), (5, 6), (5,), (6,), (0, 3, 4), (5,), (6,), (7,), (8,), (9,), (10,),
+    (9,), (10,),
+)  # fmt: skip
+
+
+class FrameRejected(ValueError):
+    """An image was not processed; the state of all people is as before.
+
+    Attributes:
+        kind: short name under which it is counted.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+@dataclass(frozen=True)
+class PipelineConfig:
+    """Settings of all parts of the pipeline.
+
+    Attributes:
+        detector: which detector, and its files.
+        people: how people are followed over time.
+        inertial: IMU extrinsics, noise and gaps.
+        stream: how the world is made.
+        weights: WHAM weights, ``.safetensors`` or the published ``.pth.tar``; None means
+            the packaged ones.
+        body: SMPL body model file; None means the packaged free body.
+    """
+
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
+    people: PeopleTrackerConfig = field(default_factory=PeopleTrackerConfig)
+    inertial: InertialConfig = field(default_factory=InertialConfig)
+    stream: StreamConfig = field(default_factory=StreamConfig)
+    weights: Path | None = None
+    body: Path | None = None
+
+
+class TrackingPipeline:
+    """Images and IMU samples in, :class:`~humor_ros.types.FrameResult` out.
+
+    Args:
+        config: settings.
+        timer: seconds of a monotonic clock, for ``FrameResult.timings_s``; None leaves the
+            timings out (the core itself reads no clock).
+        detector: in place of the configured one (tests, own detectors).
+
+    Raises:
+        FileNotFoundError, ValueError: a weights, body or detector file is missing or wrong.
+    """
+
+    def __init__(
+        self,
+        config: PipelineConfig | None = None,
+        *,
+        timer: Callable[[], float] | None = None,
+        detector: Detector | None = None,
+    ) -> None:
+        self.config = config or PipelineConfig()
+        self._timer = timer
+        network = load_network(self.config.weights)
+        self.body = BodyModel.load(self.config.body)
+        self._people = PeopleTracker(
+            detector or create_detector(self.config.detector), self.config.people
+        )
+        self.inertial = CameraMotionEstimator(self.config.inertial)
+        self._stream = WhamStream(network, self.body, self.config.stream)
+        self._given_camera: PinholeCamera | None = None
+        self._camera: PinholeCamera | None = None
+        self._stamp_s: float | None = None
+        self._published: dict[int, HumanState] = {}
+        self._counters: Counter[str] = Counter()
+
+    @property
+    def camera(self) -> PinholeCamera | None:
+        """The camera in use for the last image; ``assumed`` tells whether it was guessed."""
+        return self._camera
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Running totals of everything unusual, by ``part.name``."""
+        merged = {f"pipeline.{name}": count for name, count in self._counters.items()}
+        merged |= {f"people.{name}": count for name, count in self._people.counters.items()}
+        merged |= {f"inertial.{name}": n for name, n in self.inertial.counters.items()}
+        return merged
+
+    def set_camera(self, camera: PinholeCamera) -> None:
+        """Use this calibration from the next image on."""
+        self._given_camera = camera
+        self._camera = None
+
+    def add_imu(self, sample: ImuSample) -> None:
+        """Take one IMU sample; samples come in before the image that they precede."""
+        self.inertial.add_imu(sample)
+
+    def add_camera_pose(
+        self, stamp_s: float, rotation_world_camera: Array, position_world_camera: Array | None
+    ) -> None:
+        """Take a camera pose from odometry or TF, z-up world, optical frame."""
+        self.inertial.add_camera_pose(stamp_s, rotation_world_camera, position_world_camera)
+
+    def reset(self, reason: str) -> None:
+        """Forget all people and the camera's motion; weights and calibration stay."""
+        _log.warning("tracking starts anew: %s", reason)
+        self._counters["resets"] += 1
+        self._people.reset()
+        self._stream.reset()
+        self.inertial.reset(reason)
+        self._published.clear()
+        self._stamp_s = None
+
+    def wants(self, stamp_s: float) -> bool:
+        """Whether an image of this time would be processed, or comes too soon after the last.
+
+        Cameras faster than 45 Hz deliver more images than the networks step; ask before
+        an image is decoded.
+        """
+        return self._stamp_s is None or not 0.0 <= stamp_s - self._stamp_s < MIN_INTERVAL_S
+
+    def process(self, image_bgr: Image, stamp_s: float) -> FrameResult:
+        """Process one image.
+
+        Args:
+            image_bgr: (H, W, 3) uint8.
+            stamp_s: exposure time, seconds, in the IMU's clock.
+
+        Returns:
+            People in it, and those who were lost with it.
+
+        Raises:
+            FrameRejected: the image or its stamp cannot be used; nothing has changed.
+        """
+        self._check(image_bgr, stamp_s)
+        timings: dict[str, float] = {}
+        camera = self._camera_for(image_bgr)
+        with self._timed("detection", timings):
+            tracks = self._people.update(image_bgr, stamp_s)
+        motion = self.inertial.motion_at(stamp_s)
+        followed = [
+            track
+            for track in tracks
+            if track.state in (TrackingState.TRACKED, TrackingState.OCCLUDED)
+            and (track.state is TrackingState.TRACKED or track.track_id in self._published)
+        ]
+        with self._timed("wham", timings):
+            motions = self._stream.step(followed, motion, camera)
+        humans = [
+            _human_state(track, person, stamp_s)
+            for track, person in zip(followed, motions, strict=True)
+        ]
+        gone = set(self._published) - {track.track_id for track in followed}
+        lost = [_lost(self._published[track_id], stamp_s) for track_id in sorted(gone)]
+        self._published = {
+            track.track_id: human for track, human in zip(followed, humans, strict=True)
+        }
+        self._stamp_s = stamp_s
+        return FrameResult(
+            stamp_s=stamp_s,
+            humans=(*humans, *lost),
+            camera=motion,
+            timings_s=timings,
+            counters=self.counters,
+        )
+
+    @contextmanager
+    def _timed(self, name: str, timings: dict[str, float]) -> Iterator[None]:
+        if self._timer is None:
+            yield
+            return
+        start = self._timer()
+        yield
+        timings[name] = self._timer() - start
+
+    def _check(self, image_bgr: Image, stamp_s: float) -> None:
+        if (
+            not isinstance(image_bgr, np.ndarray)
+            or image_bgr.dtype != np.uint8
+            or image_bgr.ndim != 3
+            or image_bgr.shape[2] != 3
+            or min(image_bgr.shape[:2]) < 1
+        ):
+            shape = getattr(image_bgr, "shape", None)
+            dtype = getattr(image_bgr, "dtype", type(image_bgr).__name__)
+            self._reject("bad_image", f"image_bgr must be (H, W, 3) uint8, got {shape} {dtype}")
+        if not math.isfinite(stamp_s):
+            self._reject("bad_stamp", f"stamp_s must be finite, got {stamp_s}")
+        if self._stamp_s is not None and stamp_s <= self._stamp_s:
+            back_s = self._stamp_s - stamp_s
+            if back_s > _RESTART_S:
+                self.reset(f"image stamps went back by {back_s:.3f} s")
+                return
+            self._reject(
+                "stamp_not_newer",
+                f"image stamp {stamp_s:.6f} is not after the last one by {-back_s:.6f} s;"
+                " check the camera driver's clock",
+            )
+
+    def _reject(self, kind: str, message: str) -> None:
+        self._counters[f"rejected_{kind}"] += 1
+        raise FrameRejected(kind, message)
+
+    def _camera_for(self, image_bgr: Image) -> PinholeCamera:
+        height, width = image_bgr.shape[:2]
+        camera = self._camera
+        if camera is not None and (camera.width, camera.height) == (width, height):
+            return camera
+        if camera is not None:
+            self._counters["image_size_changes"] += 1
+        self._camera = _fit_camera(self._given_camera, width, height)
+        if self._camera.assumed:
+            self._counters["cameras_assumed"] += 1
+            _log.warning(
+                "no calibration for %d x %d images: focal length %.0f px is assumed;"
+                " give camera_info for true distances",
+                width,
+                height,
+                self._camera.fx,
+            )
+        return self._camera
+
+
+def _fit_camera(given: PinholeCamera | None, width: int, height: int) -> PinholeCamera:
+    """The given calibration at this image size, or the published assumption."""
+    if given is not None:
+        scale_x, scale_y = width / given.width, height / given.height
+        if abs(scale_x - scale_y) < 0.01 * scale_x:
+            fitted = given.scaled(scale_x, scale_y)
+            if (fitted.width, fitted.height) == (width, height):
+                return fitted
+    return PinholeCamera.assume(width, height)
+
+
+def _joint_confidence(track: Track) -> Array:
+    scores = np.clip(track.keypoints[:, 2], 0.0, 1.0)
+    return np.array([scores[list(evidence)].mean() for evidence in _JOINT_EVIDENCE])
+
+
+def _human_state(track: Track, person: PersonMotion, stamp_s: float) -> HumanState:
+    return HumanState(
+        person_id=person_name(track.track_id),
+        stamp_s=stamp_s,
+        tracking_state=track.state,
+        age_s=track.age_s,
+        unseen_s=track.unseen_s,
+        betas=person.betas,
+        body_pose=person.rotations_camera[1:],
+        root_orientation_camera=person.rotations_camera[0],
+        root_position_camera=person.joints_camera[0],
+        root_orientation_world=person.root_orientation_world,
+        root_position_world=person.joints_world[0],
+        root_covariance_camera=person.root_covariance_camera,
+        root_covariance_world=person.root_covariance_world,
+        root_linear_velocity_world=person.linear_velocity_world,
+        root_angular_velocity_world=person.angular_velocity_world,
+        joints_camera=person.joints_camera,
+        joints_world=person.joints_world,
+        joint_confidence=_joint_confidence(track),
+        coco17_camera=person.coco17_camera,
+        contacts=person.contacts,
+        contact_positions_world=person.contact_positions_world,
+        keypoints_image=np.asarray(track.keypoints, dtype=float),
+        box_xyxy=np.asarray(track.box_xyxy, dtype=float),
+    )
+
+
+def _lost(human: HumanState, stamp_s: float) -> HumanState:
+    """The last word on a person: the old motion under the new stamp, marked LOST."""
+    return replace(
+        human,
+        stamp_s=stamp_s,
+        tracking_state=TrackingState.LOST,
+        unseen_s=human.unseen_s + (stamp_s - human.stamp_s),
+        joint_confidence=np.zeros(24),
+    )

@@ -61,7 +61,7 @@ def match_cost(
     distance = np.linalg.norm(box_centre(detection.box_xyxy) - box_centre(person.box_xyxy)) / size
     reach = config.max_centre_jump + config.reach_speed * unseen_s
     ratio = box_size(detection.box_xyxy) / size
-    if distance > reach or not 1.0 / config.max_size_ratio < ratio < config.max_size_ratio:
+    if distance > reach or not config.min_size_ratio < ratio < config.max_size_ratio:
         return FORBIDDEN
     colours = appearance_similarity(person.appearance, appearance)
     if colours is not None and colours < config.min_appearance:

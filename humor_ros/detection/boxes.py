@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from humor_ros.detection.coco import COCO_SIGMAS
@@ -38,15 +40,17 @@ def check_image(image_bgr: Image) -> Image:
     return image_bgr
 
 
-def check_boxes(boxes_xyxy: Array) -> Array:
-    """Returns ``boxes_xyxy`` as (N, 4) float64, finite, with right >= left and bottom >= top.
+def check_boxes(
+    boxes_xyxy: Array, quarter_turns: Sequence[int] | None = None
+) -> tuple[Array, list[int]]:
+    """Returns (N, 4) float64 boxes, finite, right >= left, bottom >= top, and N turns.
 
     Raises:
-        ValueError: naming the argument and the first box that is wrong.
+        ValueError: naming the argument, and the first box that is wrong.
     """
     boxes = np.asarray(boxes_xyxy, dtype=np.float64)
     if boxes.size == 0:
-        return np.zeros((0, 4))
+        return np.zeros((0, 4)), []
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise ValueError(f"boxes_xyxy: expected shape (N, 4), got {boxes.shape}")
     bad = ~np.isfinite(boxes).all(axis=1) | (boxes[:, 2:] < boxes[:, :2]).any(axis=1)
@@ -55,7 +59,10 @@ def check_boxes(boxes_xyxy: Array) -> Array:
         raise ValueError(
             f"boxes_xyxy: box {first} is not left, top, right, bottom: {boxes[first].tolist()}"
         )
-    return boxes
+    turns = [0] * len(boxes) if quarter_turns is None else [int(t) for t in quarter_turns]
+    if len(turns) != len(boxes):
+        raise ValueError(f"quarter_turns: expected {len(boxes)} (one a box), got {len(turns)}")
+    return boxes, turns
 
 
 def box_centre(box_xyxy: Array) -> Array:

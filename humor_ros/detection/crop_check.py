@@ -69,7 +69,7 @@ def judge(
     jump = np.linalg.norm(box_centre(box) - box_centre(person.motion.box_xyxy)) / size
     ratio = box_size(box) / size
     allowed = config.max_centre_jump + config.reach_speed * max(unseen_s - 0.1, 0.0)
-    if jump > allowed or not 1.0 / config.max_size_ratio < ratio < config.max_size_ratio:
+    if jump > allowed or not config.min_size_ratio < ratio < config.max_size_ratio:
         return Verdict.JUMPED
     own = _fit(person, keypoints)
     if any(_fit(other, keypoints) > own + _STOLEN_MARGIN for other in others):

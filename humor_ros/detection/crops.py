@@ -18,37 +18,56 @@ class Crop:
 
     Attributes:
         centre: (2,) x, y, pixels of the image.
-        extent: (2,) width and height, pixels of the image.
+        extent: (2,) width and height, pixels of the image, before the turn.
+        quarter_turns: how often the rectangle is turned by 90 degrees, counter-clockwise as
+            seen, before the network sees it: upright again for people who lie or hang.
     """
 
     centre: Array
     extent: Array
+    quarter_turns: int = 0
 
     @classmethod
-    def around(cls, box_xyxy: Array, *, padding: float, aspect: float = 1.0) -> Crop:
+    def around(
+        cls, box_xyxy: Array, *, padding: float, aspect: float = 1.0, quarter_turns: int = 0
+    ) -> Crop:
         """Smallest rectangle of width/height ``aspect`` around a box, grown by ``padding``.
 
         Args:
             box_xyxy: (4,) pixels.
             padding: factor on both sides, e.g. 1.25.
-            aspect: width over height of the crop.
+            aspect: width over height of what the network sees.
+            quarter_turns: see the class.
         """
+        if quarter_turns % 2:
+            aspect = 1.0 / aspect
         sides = np.maximum(box_xyxy[2:] - box_xyxy[:2], 1.0)
         width = max(sides[0], sides[1] * aspect) * padding
-        return cls((box_xyxy[:2] + box_xyxy[2:]) / 2.0, np.array([width, width / aspect]))
+        return cls(
+            (box_xyxy[:2] + box_xyxy[2:]) / 2.0, np.array([width, width / aspect]), quarter_turns
+        )
 
     def to_image(self, points: Array) -> Array:
-        """Maps (..., 2) points in [0, 1] of the crop to pixels of the image."""
-        return np.asarray(self.centre + (points - 0.5) * self.extent)
+        """Maps (..., 2) points in [0, 1] of what the network sees to pixels of the image."""
+        turned = np.asarray(points, dtype=np.float64) - 0.5
+        for _ in range(self.quarter_turns % 4):  # back: a clockwise turn, (x, y) -> (-y, x)
+            turned = np.stack([-turned[..., 1], turned[..., 0]], axis=-1)
+        return np.asarray(self.centre + turned * self.extent)
 
 
 def crop_image(image: Image, crop: Crop, width: int, height: int) -> Image:
     """(height, width, C) view of ``crop``, black outside the image.
 
-    A point at (u, v) in [0, 1] of the crop lands at (u*width, v*height) in continuous pixel
-    coordinates. The part of the image under the crop is averaged down first where the crop
-    shrinks it by two or more, so that thin limbs do not alias.
+    ``width`` and ``height`` are those of what the network sees, after the quarter turns.
+    Without turns, a point at (u, v) in [0, 1] of the crop lands at (u*width, v*height) in
+    continuous pixel coordinates. The part of the image under the crop is averaged down first
+    where the crop shrinks it by two or more, so that thin limbs do not alias.
     """
+    if crop.quarter_turns % 4:
+        swap = crop.quarter_turns % 2
+        upright = Crop(crop.centre, crop.extent)
+        seen = crop_image(image, upright, *((height, width) if swap else (width, height)))
+        return np.ascontiguousarray(np.rot90(seen, crop.quarter_turns))
     low = crop.centre - crop.extent / 2.0
     scale = np.array([width, height]) / crop.extent
     rows, columns = image.shape[:2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -25,12 +26,17 @@ class Detector(Protocol):
     def detect(self, image_bgr: Image) -> list[Detection]:
         """Everybody in the image, best first; key-points only where they come for free."""
 
-    def refine(self, image_bgr: Image, boxes_xyxy: Array) -> Array:
+    def refine(
+        self, image_bgr: Image, boxes_xyxy: Array, quarter_turns: Sequence[int] | None = None
+    ) -> Array:
         """Key-points of the person in each box.
 
         Args:
             image_bgr: (H, W, 3) uint8.
             boxes_xyxy: (N, 4) tight boxes, pixels; the detector adds its own padding.
+            quarter_turns: N times how often to turn the crop by 90 degrees, counter-clockwise
+                as seen, so that the person stands upright in it; None turns nothing.
+                Key-points come back in the image as given.
 
         Returns:
             (N, 17, 3) COCO-17 x, y (pixels of the image) and confidence in [0, 1].

@@ -11,6 +11,7 @@ from humor_ros.detection.boxes import keypoint_box, person_score
 from humor_ros.detection.coco import NUM_KEYPOINTS
 from humor_ros.detection.keypoint_motion import KeypointMotion
 from humor_ros.detection.left_right import mend_left_right
+from humor_ros.detection.posture import upright_turns
 from humor_ros.detection.tracker_config import PeopleTrackerConfig
 from humor_ros.types import Array, Track, TrackingState
 
@@ -44,6 +45,7 @@ class FollowedPerson:
         hits: measurements so far.
         detections: whole-image detections so far.
         unsupported: whole-image searches in a row that did not find the person.
+        quarter_turns: turns of the crop that set the person upright in it.
         confirmed: whether it counts as a person (no longer TENTATIVE).
     """
 
@@ -60,6 +62,7 @@ class FollowedPerson:
     hits: int = 1
     detections: int = 1
     unsupported: int = 0
+    quarter_turns: int = 0
     confirmed: bool = False
     _mended_since_s: float | None = None
     _damped_run: Array = field(default_factory=lambda: np.zeros(NUM_KEYPOINTS))
@@ -88,6 +91,7 @@ class FollowedPerson:
 
     def predict(self, interval_s: float) -> None:
         """Moves on to the next image."""
+        self.quarter_turns = upright_turns(self.motion.keypoints, self.quarter_turns)
         self.motion.predict(interval_s, unseen=not self.measured)
         self.measured_before, self.measured = self.measured, False
 

@@ -18,8 +18,8 @@ __all__ = ["KeypointMotion"]
 _ACCELERATION_DENSITY = 10.0  # sizes²/s³
 _MEASUREMENT_STD = 0.01  # sizes at confidence 1
 _START_SPEED_STD = 1.0  # sizes/s
-_GLIDE_S = 0.4  # an unseen person's motion dies away with this time constant
-_SIZE_GAIN = 0.3
+_GLIDE_S = 0.15  # an unseen person's motion dies away with this time constant
+_GROWTH_GAIN, _SHRINK_GAIN = 0.3, 0.01  # size stays what it was when a person crouches
 
 
 class KeypointMotion:
@@ -29,7 +29,8 @@ class KeypointMotion:
         positions: (17, 2) pixels, at the time of the last ``predict`` or ``update``.
         velocities: (17, 2) pixels/s.
         confidence: (17,) of the last measurement of each joint.
-        size: smoothed longest side of the person's box, pixels.
+        size: longest side of the person's box in the last seconds, pixels: a measure of the
+            person, not of the pose.
     """
 
     def __init__(self, keypoints: Array) -> None:
@@ -98,7 +99,8 @@ class KeypointMotion:
         self._covariance = (1.0 - gain) * self._covariance
         self._variance = (1.0 - gain) * self._variance
         self.confidence = np.where(use, keypoints[:, 2], self.confidence)
-        self.size += _SIZE_GAIN * (box_size(keypoint_box(keypoints)) - self.size)
+        growth = box_size(keypoint_box(keypoints)) - self.size
+        self.size += (_GROWTH_GAIN if growth > 0.0 else _SHRINK_GAIN) * growth
 
     def restart(self, keypoints: Array, joints: Array) -> None:
         """Puts the ``joints`` (17,) bool where they are measured, at rest."""

@@ -5,6 +5,7 @@ Source: MoveNet, Google 2021 (Apache-2.0); see ``humor_ros/assets/detection/READ
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -71,9 +72,9 @@ class MoveNetCrop:
         )
         self._side = int(self._session.get_inputs()[0].shape[1])
 
-    def __call__(self, image_bgr: Image, box_xyxy: Array) -> Array:
+    def __call__(self, image_bgr: Image, box_xyxy: Array, quarter_turns: int = 0) -> Array:
         """(17, 3) key-points of the person in a (4,) box of a checked image."""
-        crop = Crop.around(box_xyxy, padding=CROP_PADDING)
+        crop = Crop.around(box_xyxy, padding=CROP_PADDING, quarter_turns=quarter_turns)
         patch = crop_image(image_bgr, crop, self._side, self._side)
         rgb = np.ascontiguousarray(patch[..., ::-1])[None]
         output = self._session.run(None, {"input": rgb})[0].reshape(NUM_KEYPOINTS, 3)
@@ -92,9 +93,11 @@ class MoveNetDetector:
         """Everybody in the image, best first, with key-points from MultiPose."""
         return self._whole(check_image(image_bgr))
 
-    def refine(self, image_bgr: Image, boxes_xyxy: Array) -> Array:
+    def refine(
+        self, image_bgr: Image, boxes_xyxy: Array, quarter_turns: Sequence[int] | None = None
+    ) -> Array:
         """(N, 17, 3) key-points of the person in each of the (N, 4) boxes."""
         check_image(image_bgr)
-        boxes = check_boxes(boxes_xyxy)
-        found = [self._crop(image_bgr, box) for box in boxes]
+        boxes, turns = check_boxes(boxes_xyxy, quarter_turns)
+        found = [self._crop(image_bgr, *each) for each in zip(boxes, turns, strict=True)]
         return np.array(found).reshape(len(boxes), NUM_KEYPOINTS, 3)

@@ -34,6 +34,8 @@ _TENTATIVE_MISSES = 2
 #: Overlap below which a torso's colours are surely its own.
 _ISOLATED = 0.1
 _ASPECT_TOLERANCE = 0.02
+#: People unseen for longer count as found again.
+_FLICKER_S = 0.1
 
 
 class PeopleTracker:
@@ -50,7 +52,8 @@ class PeopleTracker:
             showed a person who already has one), ``merged`` (a newcomer dropped as one),
             ``reidentified``, ``ids_exchanged``, ``newcomers``, ``confirmed``, ``lost``,
             ``dropped_over_cap``, ``whole_image_searches``, ``crops_refined``,
-            ``crops_postponed``, ``resolution_changes``. A name is absent until it happens.
+            ``crops_turned``, ``crops_postponed``, ``resolution_changes``. A name is absent until
+            it happens.
     """
 
     def __init__(self, detector: Detector, config: PeopleTrackerConfig | None = None) -> None:
@@ -153,7 +156,8 @@ class PeopleTracker:
         due = due[:limit]
         if not due:
             return
-        found = self._refine(image, np.array([p.box_xyxy for p in due]))
+        turns = [p.quarter_turns for p in due]
+        found = self._refine(image, np.array([p.box_xyxy for p in due]), turns)
         claims: list[tuple[FollowedPerson, Array]] = []
         for person, keypoints in zip(due, found, strict=True):
             person.refined_frame = self._frame
@@ -274,9 +278,9 @@ class PeopleTracker:
             keypoints = self._keypoints_of(image, detection)
             if keypoints is None:
                 return
-            away = self._frame - person.refined_frame > 1 or not person.confirmed
+            unseen_s = stamp_s - person.measured_stamp_s
             person.accept(keypoints, stamp_s, self._config, self._counters, found_again=True)
-            if away:
+            if unseen_s > _FLICKER_S:
                 self._counters["reidentified"] += 1
         confirmed = person.confirmed
         person.support(self._config)
@@ -328,9 +332,13 @@ class PeopleTracker:
 
     # -- common ----------------------------------------------------------------------------
 
-    def _refine(self, image: Image, boxes: Array) -> Array:
+    def _refine(self, image: Image, boxes: Array, turns: list[int] | None = None) -> Array:
         self._counters["crops_refined"] += len(boxes)
-        found = self._detector.refine(image, boxes)
+        if turns is not None and any(turns):
+            self._counters["crops_turned"] += sum(turn != 0 for turn in turns)
+            found = self._detector.refine(image, boxes, turns)
+        else:
+            found = self._detector.refine(image, boxes)
         return np.array([silence_outside(k, image.shape[1], image.shape[0]) for k in found])
 
     def _retire(self, stamp_s: float) -> list[Track]:

@@ -11,8 +11,8 @@ __all__ = ["PeopleTrackerConfig"]
 class PeopleTrackerConfig:
     """Settings of :class:`~humor_ros.detection.people_tracker.PeopleTracker`.
 
-    "Size" is the longest side of a person's key-point box. Distances are parts of it, so
-    that one setting serves people near and far.
+    "Size" is the longest side of a person's key-point box in the last seconds. Distances are
+    parts of it, so that one setting serves people near and far.
 
     Attributes:
         max_people: most people followed at once; later ones are counted and left out.
@@ -28,7 +28,8 @@ class PeopleTrackerConfig:
         crop_hold_s: how long an unseen person's predicted crop is still tried.
         min_score: least person score (mean of the eight best joints) of a measurement.
         max_centre_jump: farthest that a person's centre may be from its prediction, sizes.
-        max_size_ratio: most that a person's size may change at once, as a factor.
+        max_size_ratio: most that a person's box may grow at once, as a factor of its size.
+        min_size_ratio: most that it may shrink (crouching, cut by the edge), the same.
         duplicate_similarity: key-point similarity above which two people are one.
         match_similarity: least similarity of a detection and a followed person.
         reach_speed: how fast an unseen person may move off its prediction, sizes/s.
@@ -51,9 +52,10 @@ class PeopleTrackerConfig:
     min_score: float = 0.3
     max_centre_jump: float = 0.35
     max_size_ratio: float = 1.8
+    min_size_ratio: float = 0.3
     duplicate_similarity: float = 0.55
     match_similarity: float = 0.25
-    reach_speed: float = 1.5
+    reach_speed: float = 3.0
     min_appearance: float = 0.45
     exchange_margin: float = 0.3
     swap_hold_s: float = 0.5
@@ -69,7 +71,13 @@ class PeopleTrackerConfig:
             "confirm_hits",
             "confirm_detections",
         )
-        unit = ("min_score", "duplicate_similarity", "match_similarity", "min_appearance")
+        unit = (
+            "min_score",
+            "duplicate_similarity",
+            "match_similarity",
+            "min_appearance",
+            "min_size_ratio",
+        )
         for item in fields(self):
             value = getattr(self, item.name)
             if isinstance(value, bool):

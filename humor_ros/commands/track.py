@@ -1,0 +1,112 @@
+"""``humor-ros track``: people in a video file or a ROS 2 bag, written to one ``.npz``."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+__all__ = ["track"]
+
+
+def track(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Video file or ROS 2 bag.")],
+    output: Annotated[Path, typer.Option(help="Where to write the tracks (.npz).")],
+    camera_info: Annotated[
+        Path | None, typer.Option(help="ROS camera_info YAML; without it a focal length is assumed")
+    ] = None,
+    imu: Annotated[
+        Path | None, typer.Option(help="CSV with stamp_s, wx, wy, wz, ax, ay, az (IMU axes).")
+    ] = None,
+    imu_rotation: Annotated[
+        str | None,
+        typer.Option(help="IMU to optical axes as quaternion 'x,y,z,w'; default: optical axes."),
+    ] = None,
+    body: Annotated[Path | None, typer.Option(help="SMPL_NEUTRAL body file.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="WHAM weights file.")] = None,
+    world_mode: Annotated[
+        Literal["imu", "wham"],
+        typer.Option(help="World orientation: camera attitude x camera root, or WHAM's decoder."),
+    ] = "imu",
+    camera_fixed: Annotated[
+        bool, typer.Option(help="The camera does not translate (a tripod, a wall).")
+    ] = False,
+    max_people: Annotated[int, typer.Option(min=1, help="Most people followed at once.")] = 8,
+    image_topic: Annotated[str | None, typer.Option(help="Image topic of a bag.")] = None,
+    imu_topic: Annotated[str | None, typer.Option(help="IMU topic of a bag.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads of each network.")] = 2,
+) -> None:
+    """Track people through INPUT; one row a person and processed frame.
+
+    Frames nearer than 22 ms to the one before are skipped (cameras above 45 Hz).
+    """
+    import torch
+    from rich.progress import Progress
+
+    from humor_ros.detection import DetectorConfig, PeopleTrackerConfig
+    from humor_ros.inertial import InertialConfig
+    from humor_ros.io.sources import CameraEvent, ImageEvent, ImuEvent, open_source
+    from humor_ros.io.track_writer import TrackWriter
+    from humor_ros.pipeline import FrameRejected, PipelineConfig, TrackingPipeline
+    from humor_ros.wham.stream import StreamConfig
+
+    if output.suffix != ".npz":
+        raise typer.BadParameter(f"--output must end in .npz, got {output}")
+    torch.set_num_threads(threads)
+    pipeline = TrackingPipeline(
+        PipelineConfig(
+            detector=DetectorConfig(threads=threads),
+            people=PeopleTrackerConfig(max_people=max_people),
+            inertial=InertialConfig(rotation_camera_imu=_imu_rotation(imu_rotation)),
+            stream=StreamConfig(world_mode=world_mode, camera_fixed=camera_fixed),
+            weights=weights,
+            body=body,
+        ),
+    )
+    events = open_source(
+        source, camera_info=camera_info, imu_csv=imu, image_topic=image_topic, imu_topic=imu_topic
+    )
+    start = time.monotonic()
+    frames = skipped = rejected = 0
+    people: set[str] = set()
+    with events, TrackWriter(output) as writer, Progress(disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("tracking", total=events.image_count)
+        for event in events:
+            if isinstance(event, ImuEvent):
+                pipeline.add_imu(event.sample)
+            elif isinstance(event, CameraEvent):
+                pipeline.set_camera(event.camera)
+            elif isinstance(event, ImageEvent):
+                bar.advance(task)
+                if not pipeline.wants(event.stamp_s):
+                    skipped += 1
+                    continue
+                try:
+                    result = pipeline.process(event.bgr, event.stamp_s)
+                except FrameRejected as error:
+                    rejected += 1
+                    typer.secho(f"frame {event.index}: {error}", fg="yellow", err=True)
+                    continue
+                frames += 1
+                people.update(human.person_id for human in result.humans)
+                writer.append(event.index, result, pipeline.camera)
+    seconds = time.monotonic() - start
+    typer.echo(
+        f"{frames} frames, {len(people)} people, {skipped} skipped, {rejected} rejected,"
+        f" {frames / max(seconds, 1e-9):.1f} frames/s -> {output}"
+    )
+
+
+def _imu_rotation(text: str | None):  # noqa: ANN202 - NumPy is imported late
+    import numpy as np
+    from scipy.spatial.transform import Rotation
+
+    if text is None:
+        return np.eye(3)
+    try:
+        return Rotation.from_quat([float(part) for part in text.split(",")]).as_matrix()
+    except ValueError as error:
+        raise typer.BadParameter(f"--imu-rotation must be 'x,y,z,w', got {text!r}") from error

@@ -1,0 +1,31 @@
+"""WHAM: key-points and camera rotation in, SMPL motion in camera and world out, one step a time.
+
+Inside this room the world is y-down, as in the published network.
+"""
+
+from __future__ import annotations
+
+from humor_ros.wham.config import FULL_SIZE, WhamConfig
+from humor_ros.wham.network import WhamNetwork
+from humor_ros.wham.state import WhamState
+from humor_ros.wham.values import (
+    Body,
+    BodyPoints,
+    Feedback,
+    MotionPrediction,
+    WhamInputs,
+    WhamOutputs,
+)
+
+__all__ = [
+    "FULL_SIZE",
+    "Body",
+    "BodyPoints",
+    "Feedback",
+    "MotionPrediction",
+    "WhamConfig",
+    "WhamInputs",
+    "WhamNetwork",
+    "WhamOutputs",
+    "WhamState",
+]

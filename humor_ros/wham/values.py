@@ -89,7 +89,9 @@ class WhamInputs:
         """The inputs of the people at these indices."""
         index = torch.as_tensor(index, device=self.x.device)
         values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        return WhamInputs(**{k: v if v is None else v[index] for k, v in values.items()})
+        for name, value in values.items():
+            values[name] = None if value is None else value[index]
+        return WhamInputs(**values)
 
 
 @dataclass(frozen=True)

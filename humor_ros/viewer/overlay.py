@@ -1,0 +1,124 @@
+"""People over the camera's image: body skeleton, measured key-points, boxes and foot contacts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from humor_ros.geometry.camera import PinholeCamera
+from humor_ros.types import Array, Image, TrackingState
+from humor_ros.viewer.canvas import blend, disc, label, ring
+from humor_ros.viewer.figure import draw_figure
+from humor_ros.viewer.palette import CONTACT, KEYPOINT, Color, PersonColors
+from humor_ros.viewer.person import DrawablePerson, world_to_camera
+
+__all__ = ["draw_overlay"]
+
+#: Joints nearer than this to the camera's plane are not drawn, metres.
+_NEAREST_M = 0.05
+#: Key-points below this confidence are not drawn.
+_KEYPOINT_CONFIDENCE = 0.3
+#: A foot point rests above this probability.
+_CONTACT_PROBABILITY = 0.5
+#: Opacity of the figure of somebody who is measured, and of somebody who is predicted.
+_OPACITY = 0.9
+_OPACITY_OCCLUDED = 0.45
+_CASING: Color = (30, 26, 24)
+
+
+def draw_overlay(
+    image_bgr: Image,
+    people: Sequence[DrawablePerson],
+    camera: PinholeCamera,
+    colors: PersonColors | None = None,
+    *,
+    boxes: bool = True,
+    keypoints: bool = True,
+    figures: bool = True,
+) -> Image:
+    """Draw people over an image and return the new image.
+
+    Args:
+        image_bgr: (H, W, 3) uint8, the camera's (distorted) image.
+        people: who to draw; the farthest is drawn first.
+        camera: intrinsics of this image.
+        colors: colours given so far; pass the same object for all images of a video.
+        boxes: draw box and name.
+        keypoints: draw the measured key-points.
+        figures: draw the body's skeleton and foot contacts.
+
+    Raises:
+        ValueError: if the image is not (H, W, 3) uint8.
+    """
+    if image_bgr.ndim != 3 or image_bgr.shape[2] != 3 or image_bgr.dtype != np.uint8:
+        raise ValueError(
+            f"image_bgr must be (H, W, 3) uint8, got {image_bgr.shape} {image_bgr.dtype}"
+        )
+    colors = colors or PersonColors()
+    image = image_bgr.copy()
+    size = max(1.0, image.shape[0] / 480.0)
+    for person in sorted(people, key=lambda human: -float(human.root_position_camera[2])):
+        color = colors.of(person.person_id)
+        if figures:
+            layer = image.copy()
+            _draw_body(layer, person, camera, color, size)
+            occluded = person.tracking_state != TrackingState.TRACKED
+            blend(image, layer, _OPACITY_OCCLUDED if occluded else _OPACITY)
+        if keypoints:
+            _draw_keypoints(image, person, size)
+        if boxes:
+            _draw_box(image, person, color, size)
+    return image
+
+
+def _project(camera: PinholeCamera, points: NDArray[Any]) -> Array:
+    """Pixels (N, 2) of points (N, 3) of the camera frame; NaN behind the camera."""
+    points = np.asarray(points, np.float64)
+    visible = np.isfinite(points).all(axis=1) & (points[:, 2] > _NEAREST_M)
+    pixels = np.full((len(points), 2), np.nan)
+    if visible.any():
+        pixels[visible] = camera.project(points[visible])
+    return pixels
+
+
+def _draw_body(
+    image: Image, person: DrawablePerson, camera: PinholeCamera, color: Color, size: float
+) -> None:
+    joints = np.asarray(person.joints_camera, np.float64)
+    depths = joints[:, 2]
+    scale = camera.fx / np.maximum(depths, _NEAREST_M)
+    pixels = _project(camera, joints)
+    draw_figure(image, pixels, depths, scale, color, _CASING, filled_head=False)
+    feet = _project(camera, world_to_camera(person, person.contact_positions_world))
+    for place, probability in zip(feet, person.contacts, strict=True):
+        if probability > _CONTACT_PROBABILITY:
+            disc(image, place, 5.0 * size, _CASING)
+            disc(image, place, 3.8 * size, CONTACT)
+        else:
+            ring(image, place, 3.0 * size, KEYPOINT, 1.0)
+
+
+def _draw_keypoints(image: Image, person: DrawablePerson, size: float) -> None:
+    for x, y, confidence in person.keypoints_image:
+        if confidence >= _KEYPOINT_CONFIDENCE:
+            place = np.array((x, y))
+            disc(image, place, 2.8 * size, _CASING)
+            disc(image, place, 1.8 * size, KEYPOINT)
+
+
+def _draw_box(image: Image, person: DrawablePerson, color: Color, size: float) -> None:
+    if not np.isfinite(person.box_xyxy).all():
+        return
+    limit = np.array(image.shape[1::-1] * 2) - 1
+    left, top, right, bottom = np.clip(person.box_xyxy, 0, limit).round().astype(int).tolist()
+    width = max(1, round(1.2 * size))
+    cv2.rectangle(image, (left, top), (right, bottom), color, width, cv2.LINE_AA)
+    state = person.tracking_state
+    words = person.person_id
+    if state != TrackingState.TRACKED:
+        words += f" {TrackingState(state).name.lower()}"
+    label(image, words, left, top, color, 0.45 * size)

@@ -71,7 +71,7 @@ class TrackFile:
         processed_frame: (F,) index of each processed frame, people in it or not.
         processed_stamp_s: (F,) its time, seconds.
         camera: intrinsics that were used; ``camera.assumed`` when none were given.
-        fps: nominal frame rate of the input, frames per second (0: unknown).
+        fps: rate of the processed frames, frames per second (0: unknown).
     """
 
     columns: Mapping[str, NDArray[Any]]

@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from humor_ros.geometry.camera import PinholeCamera
 from humor_ros.io.track_schema import FORMAT_VERSION, ROW_KEYS
-from humor_ros.types import FrameResult, HumanState, TrackingState
+from humor_ros.types import Array, FrameResult, HumanState, TrackingState
 
 __all__ = ["TrackWriter"]
 
@@ -25,19 +25,21 @@ class TrackWriter:
 
     Args:
         path: file to write; its folder must exist.
-        camera: intrinsics in use.
-        fps: nominal frame rate of the input; 0 if unknown.
+        camera: intrinsics in use; may also come with the first frame.
+        fps: nominal frame rate of the processed frames; None: from their stamps.
 
     Raises:
         FileNotFoundError: if the folder of ``path`` does not exist.
     """
 
-    def __init__(self, path: str | Path, camera: PinholeCamera, fps: float = 0.0) -> None:
+    def __init__(
+        self, path: str | Path, camera: PinholeCamera | None = None, fps: float | None = None
+    ) -> None:
         self.path = Path(path)
         if not self.path.parent.is_dir():
             raise FileNotFoundError(f"folder of the output file not found: {self.path.parent}")
         self._camera = camera
-        self._fps = float(fps)
+        self._fps = fps
         self._rows: dict[str, list[Any]] = {key: [] for key in ROW_KEYS}
         self._processed: list[tuple[int, float]] = []
 
@@ -45,12 +47,13 @@ class TrackWriter:
         """Number of rows so far."""
         return len(self._rows["frame"])
 
-    def append(self, frame: int, result: FrameResult) -> None:
+    def append(self, frame: int, result: FrameResult, camera: PinholeCamera | None = None) -> None:
         """Add one processed frame; people that are LOST have no row.
 
         Args:
             frame: index of the frame in the input, growing from call to call.
             result: what the pipeline said about it.
+            camera: intrinsics of this frame; the file keeps those of the last frame.
 
         Raises:
             ValueError: if ``frame`` does not grow.
@@ -58,26 +61,37 @@ class TrackWriter:
         if self._processed and frame <= self._processed[-1][0]:
             raise ValueError(f"frame must grow: {frame} follows {self._processed[-1][0]}")
         self._processed.append((int(frame), float(result.stamp_s)))
+        self._camera = camera or self._camera
         for human in result.humans:
             if human.tracking_state != TrackingState.LOST:
                 for key, value in _row_values(frame, human, result).items():
                     self._rows[key].append(value)
 
     def close(self) -> Path:
-        """Write the file through a temporary one beside it, and return its path."""
+        """Write the file through a temporary one beside it, and return its path.
+
+        Raises:
+            ValueError: if no frame was processed: there is nothing to tell.
+        """
+        if self._camera is None:
+            raise ValueError(
+                f"{self.path} is not written: no frame of the input was processed. "
+                "Is the input empty or of another kind?"
+            )
         rows = len(self)
         arrays: dict[str, Any] = {"version": np.array(FORMAT_VERSION)}
         for key, (shape, kind) in ROW_KEYS.items():
             column = np.array(self._rows[key], dtype="U5" if kind == "str" and not rows else kind)
             arrays[key] = column.reshape(rows, *shape)
+        stamps = np.array([stamp for _, stamp in self._processed], np.float64)
         arrays["processed_frame"] = np.array([frame for frame, _ in self._processed], np.int64)
-        arrays["processed_stamp_s"] = np.array([stamp for _, stamp in self._processed], np.float64)
+        arrays["processed_stamp_s"] = stamps
         arrays["image_size"] = np.array((self._camera.width, self._camera.height))
         arrays["camera_matrix"] = np.array(self._camera.matrix)
         arrays["camera_distortion"] = np.array(self._camera.distortion, dtype=np.float64)
         arrays["camera_model"] = np.array(self._camera.model)
         arrays["camera_assumed"] = np.array(self._camera.assumed)
-        arrays["fps"] = np.array(self._fps)
+        arrays["fps"] = np.array(_rate(stamps) if self._fps is None else float(self._fps))
         _write_atomically(self.path, arrays)
         return self.path
 
@@ -103,6 +117,13 @@ def _row_values(frame: int, human: HumanState, result: FrameResult) -> dict[str,
     values["position_world_camera"] = result.camera.position_world_camera
     values["gravity_known"] = result.camera.gravity_known
     return values
+
+
+def _rate(stamps_s: Array) -> float:
+    """Frames per second by the median interval; 0 for fewer than two frames."""
+    intervals = np.diff(stamps_s)
+    intervals = intervals[intervals > 0]
+    return float(1.0 / np.median(intervals)) if len(intervals) else 0.0
 
 
 def _write_atomically(path: Path, arrays: dict[str, Any]) -> None:

@@ -214,3 +214,21 @@ def test_other_version_is_refused(written: Path) -> None:
 def test_zero_camera_matrix_is_refused(written: Path) -> None:
     with pytest.raises(TrackFileError, match="fx = 0"):
         TrackFile.read(rewritten(written, camera_matrix=np.diag([0.0, 0.0, 1.0])))
+
+
+def test_camera_may_come_with_a_frame(tmp_path: Path) -> None:
+    writer = TrackWriter(tmp_path / "out.npz")
+    writer.append(0, result(human()), CAMERA)
+    assert TrackFile.read(writer.close()).camera.fy == 510.0
+
+
+def test_rate_is_taken_from_the_stamps(tmp_path: Path) -> None:
+    with TrackWriter(tmp_path / "out.npz", CAMERA) as writer:
+        for frame in range(5):
+            writer.append(frame, result(stamp_s=frame / 25.0))
+    assert TrackFile.read(tmp_path / "out.npz").fps == pytest.approx(25.0)
+
+
+def test_no_frame_at_all_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no frame of the input was processed"):
+        TrackWriter(tmp_path / "out.npz").close()

@@ -1,0 +1,1 @@
+"""Scores of motion against ground truth."""

@@ -1,0 +1,1 @@
+"""Training of the packaged weights from synthetic projections of motion capture."""

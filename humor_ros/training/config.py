@@ -1,0 +1,405 @@
+"""Everything that a training run can be told, read from a YAML file and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import yaml
+
+from humor_ros.wham.config import WhamConfig
+
+__all__ = [
+    "CameraConfig",
+    "DataConfig",
+    "LossConfig",
+    "NoiseConfig",
+    "OptimConfig",
+    "TrainConfig",
+    "load_train_config",
+]
+
+_T = TypeVar("_T")
+
+
+def _check_share(owner: object, *names: str) -> None:
+    for name in names:
+        value = getattr(owner, name)
+        if not 0 <= value <= 1:
+            raise ValueError(f"{type(owner).__name__}.{name} must be in [0, 1], got {value}")
+
+
+def _check_positive(owner: object, *names: str) -> None:
+    for name in names:
+        value = getattr(owner, name)
+        if not value > 0:
+            raise ValueError(f"{type(owner).__name__}.{name} must be positive, got {value}")
+
+
+def _check_range(owner: object, *names: str) -> None:
+    for name in names:
+        low, high = getattr(owner, name)
+        if not low <= high:
+            raise ValueError(
+                f"{type(owner).__name__}.{name} must be [low, high], got [{low}, {high}]"
+            )
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """How windows of motion are drawn from the shards.
+
+    Attributes:
+        window_frames: frames T that the network sees in one window, 30 fps.
+        idle_share: share of windows from clips of the category "idle".
+        category_exponent: the other categories share the rest by minutes ** exponent.
+        category_boost: factors on the weight of single categories.
+        speed_range: playback speed drawn uniformly; 1 is as recorded.
+        mirror_probability: share of windows mirrored left to right.
+        arm_mix_probability: share of windows whose arms come from another window.
+        joint_perturbation_rad: standard deviation of a rotation offset of each upper-body
+            joint, constant over a window.
+        betas_mean_first: mean of the first shape coefficient (about: height).
+        betas_std, betas_limit: the shape coefficients are N(mean, std) clipped to the limit.
+        duplicate_first_probability: share of windows whose first input is the frame of the
+            initialisation itself, as in a stream; otherwise it is the next frame.
+    """
+
+    window_frames: int = 81
+    idle_share: float = 0.12
+    category_exponent: float = 0.5
+    category_boost: dict[str, float] = field(default_factory=dict)
+    speed_range: tuple[float, float] = (0.7, 1.4)
+    mirror_probability: float = 0.5
+    arm_mix_probability: float = 0.15
+    joint_perturbation_rad: float = 0.1
+    betas_mean_first: float = 0.4
+    betas_std: float = 1.0
+    betas_limit: float = 2.5
+    duplicate_first_probability: float = 0.75
+
+    def __post_init__(self) -> None:
+        _check_positive(self, "betas_limit")
+        _check_share(
+            self,
+            "idle_share",
+            "mirror_probability",
+            "arm_mix_probability",
+            "duplicate_first_probability",
+        )
+        _check_range(self, "speed_range")
+        if self.window_frames < 4:
+            raise ValueError(f"DataConfig.window_frames must be >= 4, got {self.window_frames}")
+        if self.speed_range[0] <= 0:
+            raise ValueError(f"DataConfig.speed_range must be positive, got {self.speed_range}")
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """Virtual cameras: where they stand, how they move, and the gyro on them.
+
+    Attributes:
+        image_sizes: (W, H) in pixels, drawn with equal chance; f = sqrt(W² + H²).
+        near_m, middle_m, far_m: ranges of the distance to the person, log-uniform.
+        near_share, far_share: shares of near and far cameras.
+        pitch_mean_rad, pitch_std_rad: looking down is positive.
+        roll_std_rad: standard deviation of the roll.
+        moving_share: share of cameras that move.
+        ramp_std_rad: turn over the window about camera x, y, z of a moving camera.
+        sway_std_rad, tremor_std_rad: slow swinging and white shaking of a moving camera.
+        travel_std_m: way of a moving camera over the window.
+        gyro_noise_rad_s: white noise of one frame's mean angular velocity.
+        gyro_bias_rad_s: standard deviation of the bias of a window.
+    """
+
+    image_sizes: tuple[tuple[int, int], ...] = (
+        (1000, 1000),
+        (1280, 720),
+        (1920, 1080),
+        (640, 480),
+        (1080, 1920),
+        (720, 1280),
+    )
+    near_m: tuple[float, float] = (1.3, 2.2)
+    middle_m: tuple[float, float] = (2.2, 7.0)
+    far_m: tuple[float, float] = (7.0, 12.0)
+    near_share: float = 0.1
+    far_share: float = 0.12
+    pitch_mean_rad: float = 0.09
+    pitch_std_rad: float = 0.25
+    roll_std_rad: float = 0.08
+    moving_share: float = 0.6
+    ramp_std_rad: tuple[float, float, float] = (0.15, 0.5, 0.1)
+    sway_std_rad: float = 0.06
+    tremor_std_rad: float = 0.004
+    travel_std_m: float = 0.7
+    gyro_noise_rad_s: float = 0.01
+    gyro_bias_rad_s: float = 0.005
+
+    def __post_init__(self) -> None:
+        _check_share(self, "near_share", "far_share", "moving_share")
+        _check_range(self, "near_m", "middle_m", "far_m")
+        if not self.image_sizes:
+            raise ValueError("CameraConfig.image_sizes is empty; give at least one [W, H]")
+        if self.near_share + self.far_share > 1:
+            raise ValueError("CameraConfig.near_share + far_share must not exceed 1")
+
+
+@dataclass(frozen=True)
+class NoiseConfig:
+    """Errors of a 2D detector, in units of half the side of the person's tight box.
+
+    Attributes:
+        strength_range: factor on all noise of a window, log-uniform.
+        bias_std: error of a joint that stays over the window (conventions, appearance).
+        drift_std: error of a joint that wanders (first-order autoregression).
+        drift_frames: range of the correlation time of that wandering, frames.
+        jitter_std: white noise.
+        common_std: wandering of all joints together.
+        hip_bias_std: additional bias of the hips, whose place is a matter of convention.
+        peak_probability: chance that a gross error starts at a joint in a frame.
+        peak_std: size of gross errors; peak_frames: longest duration.
+        far_side_gain: growth of the noise of joints that are hidden behind the body, per
+            0.3 m of depth behind the mid-hip.
+        swap_probability: share of windows with a burst of left/right swaps.
+        swap_frames: longest duration of such a burst.
+        mask_probability: chance that a joint is unseen in a frame (passed down the limb).
+        burst_probability: share of windows in which the person is unseen for a while.
+        burst_frames: longest such while.
+        limb_mask_probability: share of windows with one limb unseen for a long while.
+        lower_body_probability: share of windows with the legs hidden throughout.
+        box_scale_range: factor on the box, constant over a window, log-uniform.
+        box_shift: largest shift of the box, in box sides.
+        box_smoothing_max: largest coefficient of the box's exponential smoothing.
+        init_image_probability: share of windows whose initialisation is near the truth, as
+            an image-based one would be; else the neutral pose.
+        init_rotation_rad: error of each joint of an image-based initialisation.
+        init_root_rad: rotation error of the initial world orientation.
+        root_feedback_rad: white rotation noise on the fed-back root in teacher forcing.
+        root_feedback_walk_rad: random-walk step of it, per frame.
+    """
+
+    strength_range: tuple[float, float] = (0.4, 1.8)
+    bias_std: float = 0.014
+    drift_std: float = 0.012
+    drift_frames: tuple[float, float] = (3.0, 20.0)
+    jitter_std: float = 0.008
+    common_std: float = 0.008
+    hip_bias_std: float = 0.02
+    peak_probability: float = 0.004
+    peak_std: float = 0.2
+    peak_frames: int = 5
+    far_side_gain: float = 1.0
+    swap_probability: float = 0.12
+    swap_frames: int = 10
+    mask_probability: float = 0.02
+    burst_probability: float = 0.12
+    burst_frames: int = 20
+    limb_mask_probability: float = 0.15
+    lower_body_probability: float = 0.06
+    box_scale_range: tuple[float, float] = (0.85, 1.2)
+    box_shift: float = 0.04
+    box_smoothing_max: float = 0.85
+    init_image_probability: float = 0.25
+    init_rotation_rad: float = 0.2
+    init_root_rad: float = 0.25
+    root_feedback_rad: float = 0.03
+    root_feedback_walk_rad: float = 0.01
+
+    def __post_init__(self) -> None:
+        _check_range(self, "strength_range", "drift_frames", "box_scale_range")
+        _check_share(
+            self,
+            "peak_probability",
+            "swap_probability",
+            "mask_probability",
+            "burst_probability",
+            "limb_mask_probability",
+            "lower_body_probability",
+            "init_image_probability",
+            "box_smoothing_max",
+        )
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the terms of the packaged recipe, see :mod:`humor_ros.training.losses`."""
+
+    pose: float = 2.0
+    betas: float = 0.02
+    betas_change: float = 2.0
+    keypoints_network: float = 2.0
+    keypoints_body: float = 6.0
+    joints_body: float = 3.0
+    velocity: float = 8.0
+    acceleration: float = 4.0
+    reprojection: float = 1.0
+    camera_direction: float = 4.0
+    camera_depth: float = 1.0
+    camera_velocity: float = 2.0
+    contact: float = 0.3
+    root: float = 1.5
+    root_refined: float = 1.5
+    root_velocity: float = 20.0
+    root_velocity_refined: float = 20.0
+    sliding: float = 2.0
+    sliding_refined: float = 4.0
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """How the weights move.
+
+    Attributes:
+        batch_size: windows a step.
+        learning_rate: peak rate of AdamW.
+        final_rate: rate at the end of the cosine, as a share of the peak.
+        warmup_steps: linear rise at the start.
+        weight_decay: of AdamW.
+        clip_norm: largest gradient norm.
+        ema_decay: decay of the running mean of the weights that is saved and validated.
+        root_feedback: "teacher" trains the trajectory decoder in parallel on the true root
+            with noise; "free" lets it run on its own output, as in use (slower).
+        free_from: share of the run after which "free" takes over.
+        bfloat16: whether the LSTMs compute in bfloat16 (weights stay float32).
+        trajectory_only: train only the trajectory decoder and the refiner.
+    """
+
+    batch_size: int = 64
+    learning_rate: float = 1.5e-3
+    final_rate: float = 0.01
+    warmup_steps: int = 200
+    weight_decay: float = 1e-3
+    clip_norm: float = 1.0
+    ema_decay: float = 0.998
+    root_feedback: str = "teacher"
+    free_from: float = 0.6
+    bfloat16: bool = True
+    trajectory_only: bool = False
+
+    def __post_init__(self) -> None:
+        _check_positive(self, "batch_size", "learning_rate", "clip_norm")
+        _check_share(self, "final_rate", "ema_decay", "free_from")
+        if self.root_feedback not in ("teacher", "free"):
+            raise ValueError(
+                f"OptimConfig.root_feedback must be 'teacher' or 'free', got {self.root_feedback!r}"
+            )
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A whole training run.
+
+    Attributes:
+        network: sizes of the network; the feedback switches decide what runs in parallel.
+        steps: length of the run in optimiser steps; the cosine schedule ends there. With a
+            time limit the run may stop earlier and be resumed.
+        validate_every, snapshot_every, log_every: steps between these.
+        validation_windows: windows of the validation split, fixed by the seed.
+        validation_frames: frames of each.
+        seed: seed of initial weights and of all sampling.
+    """
+
+    network: WhamConfig = field(
+        default_factory=lambda: WhamConfig(
+            d_embed=256,
+            n_layers=2,
+            d_feat=16,
+            d_integrator=16,
+            embed_dropout=0.0,
+            rnn_dropout=0.05,
+            kp_feedback=False,
+            pose_feedback=False,
+        )
+    )
+    data: DataConfig = field(default_factory=DataConfig)
+    camera: CameraConfig = field(default_factory=CameraConfig)
+    noise: NoiseConfig = field(default_factory=NoiseConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    steps: int = 5000
+    validate_every: int = 500
+    snapshot_every: int = 250
+    log_every: int = 10
+    validation_windows: int = 96
+    validation_frames: int = 120
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        _check_positive(
+            self,
+            "steps",
+            "validate_every",
+            "snapshot_every",
+            "log_every",
+            "validation_windows",
+            "validation_frames",
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain nested dictionary, readable by :func:`train_config_from_dict`."""
+        return asdict(self)
+
+
+def _build(cls: type[_T], values: Any, where: str) -> _T:
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{where}: expected a mapping for {cls.__name__}, got {values!r}")
+    known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ValueError(f"{where}: unknown keys {unknown}; known are {sorted(known)}")
+    hints = get_type_hints(cls)
+    arguments: dict[str, Any] = {}
+    for name, value in values.items():
+        hint = hints[name]
+        if is_dataclass(hint):
+            arguments[name] = _build(hint, value, f"{where}.{name}")  # type: ignore[arg-type]
+        else:
+            arguments[name] = _coerce(value, hint, f"{where}.{name}")
+    try:
+        return cls(**arguments)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
+def _coerce(value: Any, hint: Any, where: str) -> Any:
+    if isinstance(value, list):
+        return tuple(tuple(item) if isinstance(item, list) else item for item in value)
+    for kind in (float, int):
+        if hint is kind:
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise ValueError(f"{where}: expected a number, got {value!r}")
+            if kind is int and int(value) != value:
+                raise ValueError(f"{where}: expected a whole number, got {value!r}")
+            return kind(value)
+    if hint is bool and not isinstance(value, bool):
+        raise ValueError(f"{where}: expected true or false, got {value!r}")
+    return value
+
+
+def train_config_from_dict(values: Mapping[str, Any], where: str = "config") -> TrainConfig:
+    """Build a configuration from nested mappings; absent keys keep their defaults.
+
+    Raises:
+        ValueError: a key is unknown or a value out of range; ``where`` stands in the message.
+    """
+    return _build(TrainConfig, values, where)
+
+
+def load_train_config(path: str | Path) -> TrainConfig:
+    """Read a training configuration from YAML.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no YAML mapping, a key is unknown or a value is out of range.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no training configuration at {path}")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is not readable YAML ({error})") from error
+    return train_config_from_dict({} if values is None else values, str(path))

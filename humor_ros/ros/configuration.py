@@ -1,0 +1,89 @@
+"""From the node's parameters to the settings of the pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from humor_ros.detection import DetectorConfig, PeopleTrackerConfig
+from humor_ros.inertial import InertialConfig
+from humor_ros.pipeline import PipelineConfig
+from humor_ros.ros.rotation_door import matrix_from_quaternion_xyzw
+from humor_ros.types import Array
+from humor_ros.wham.stream import StreamConfig
+
+__all__ = ["configured_extrinsics", "pipeline_config"]
+
+
+def configured_extrinsics(values: Mapping[str, Any]) -> Array | None:
+    """The rotation camera<-imu as far as parameters know it.
+
+    Args:
+        values: the tracker's parameters by name.
+
+    Returns:
+        (3, 3) IMU axes to optical camera axes; None when TF has to tell.
+
+    Raises:
+        ValueError: if the quaternion parameter is no rotation.
+    """
+    source = values["imu.extrinsics"]
+    if source == "identity":
+        return np.eye(3)
+    if source == "parameter":
+        try:
+            return matrix_from_quaternion_xyzw(values["imu.rotation_camera_imu"])
+        except ValueError as error:
+            raise ValueError(f"parameter imu.rotation_camera_imu: {error}") from error
+    return None
+
+
+def pipeline_config(values: Mapping[str, Any]) -> PipelineConfig:
+    """Settings of the pipeline from the tracker's parameters.
+
+    Args:
+        values: the tracker's parameters by name.
+
+    Raises:
+        ValueError: naming the parameter that is out of range.
+        FileNotFoundError: naming the parameter whose file is missing.
+    """
+    return PipelineConfig(
+        detector=DetectorConfig(
+            kind=values["detector.kind"],
+            movenet_model=values["detector.movenet_model"],
+            full_frame_size=values["detector.full_frame_size"],
+            pose_path=_existing(values, "detector.pose_path"),
+            person_path=_existing(values, "detector.person_path"),
+            threads=values["threads"],
+        ),
+        people=PeopleTrackerConfig(
+            max_people=values["max_people"],
+            reid_window_s=values["reid_window"],
+            detect_every_frames=values["detect_every_frames"],
+        ),
+        inertial=InertialConfig(
+            rotation_camera_imu=configured_extrinsics(values),
+            imu_time_offset_s=values["imu.time_offset"],
+        ),
+        stream=StreamConfig(
+            world_mode=values["world_mode"], camera_fixed=values["camera_fixed"]
+        ),
+        weights=_existing(values, "weights_path"),
+        body=_existing(values, "body_path"),
+    )
+
+
+def _existing(values: Mapping[str, Any], name: str) -> Path | None:
+    if not values[name]:
+        return None
+    path = Path(values[name]).expanduser()
+    if not path.exists():
+        raise FileNotFoundError(
+            f"parameter {name}: there is no file {path}; correct the path, or leave the parameter "
+            "empty for the packaged default"
+        )
+    return path

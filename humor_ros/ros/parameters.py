@@ -1,0 +1,256 @@
+"""The table of the tracker's parameters; ``config/tracking.yaml`` lists the same, commented."""
+
+from __future__ import annotations
+
+from humor_ros.ros.parameter_spec import ParameterSpec
+
+__all__ = ["TRACKER_PARAMETERS"]
+
+_P = ParameterSpec
+
+_LIFECYCLE = (
+    _P(
+        "autostart",
+        False,
+        "Configure and activate on start without a lifecycle manager (the launch file starts the "
+        "node by events instead)",
+    ),
+)
+
+_MODELS = (
+    _P(
+        "body_path",
+        "",
+        "SMPL-format body file (.npz or .pkl); empty uses the packaged free body",
+    ),
+    _P(
+        "weights_path",
+        "",
+        "WHAM weights (.pth.tar as published, or .safetensors); empty uses the packaged weights",
+    ),
+    _P(
+        "threads",
+        1,
+        "Processor threads of each inference library",
+        minimum=1,
+        maximum=64,
+    ),
+)
+
+_DETECTOR = (
+    _P(
+        "detector.kind",
+        "movenet",
+        "Which detector: the packaged MoveNet, a top-down ONNX model, or ViTPose from a folder",
+        choices=("movenet", "onnx", "vitpose"),
+    ),
+    _P(
+        "detector.movenet_model",
+        "thunder",
+        "MoveNet for the key-points: lightning is three times faster and less exact",
+        choices=("thunder", "lightning"),
+    ),
+    _P(
+        "detector.full_frame_size",
+        256,
+        "Long side of the whole image as MoveNet MultiPose sees it, a multiple of 32; larger finds "
+        "smaller people",
+        unit="pixels",
+        minimum=64,
+        maximum=1280,
+    ),
+    _P(
+        "detector.pose_path",
+        "",
+        "Top-down .onnx file, or the ViTPose folder; unused with movenet",
+    ),
+    _P(
+        "detector.person_path",
+        "",
+        "Person detector (.onnx file, or folder with vitpose); empty takes MoveNet MultiPose",
+    ),
+)
+
+_CAMERA = (
+    _P(
+        "compressed",
+        False,
+        "Subscribe to image/compressed (sensor_msgs/CompressedImage) in place of image",
+    ),
+    _P(
+        "camera_frame",
+        "",
+        "Optical frame of the images; empty takes the frame_id of the image header",
+    ),
+    _P(
+        "assume_camera",
+        True,
+        "Without a usable camera_info, assume f = sqrt(width^2 + height^2) and a centred principal "
+        "point after camera_info_timeout; false waits for ever",
+    ),
+    _P(
+        "camera_info_timeout",
+        3.0,
+        "How long the first image waits for a camera_info with a non-zero K",
+        unit="s",
+        minimum=0.0,
+        maximum=60.0,
+    ),
+)
+
+_IMU = (
+    _P("imu.enabled", True, "Use sensor_msgs/Imu for the rotation of the camera and for gravity"),
+    _P(
+        "imu.wait",
+        0.012,
+        "Longest wait for the IMU sample that closes the interval up to an image",
+        unit="s",
+        minimum=0.0,
+        maximum=0.2,
+        dynamic=True,
+    ),
+    _P(
+        "imu.extrinsics",
+        "tf",
+        "Where the rotation camera<-imu comes from: TF, the parameter imu.rotation_camera_imu, or "
+        "the identity (an IMU that reports in optical axes)",
+        choices=("tf", "parameter", "identity"),
+    ),
+    _P(
+        "imu.rotation_camera_imu",
+        [0.0, 0.0, 0.0, 1.0],
+        "Quaternion x, y, z, w that maps IMU axes to optical camera axes",
+        length=4,
+    ),
+    _P(
+        "imu.time_offset",
+        0.0,
+        "Added to IMU stamps to bring them to the clock of the images",
+        unit="s",
+        minimum=-1.0,
+        maximum=1.0,
+    ),
+)
+
+_CAMERA_POSE = (
+    _P(
+        "camera_pose.source",
+        "none",
+        "Where the pose of the camera in the world comes from: nothing, the topic odom "
+        "(nav_msgs/Odometry) or TF",
+        choices=("none", "odom", "tf"),
+    ),
+    _P(
+        "camera_pose.world_frame",
+        "odom",
+        "Gravity-true, z-up frame in which TF gives the camera (with camera_pose.source tf)",
+    ),
+    _P(
+        "camera_pose.wait",
+        0.01,
+        "Longest wait for the transform of an image's time",
+        unit="s",
+        minimum=0.0,
+        maximum=0.2,
+        dynamic=True,
+    ),
+)
+
+_TRACKING = (
+    _P(
+        "world_mode",
+        "imu",
+        "Root orientation in the world: imu is the camera's gravity-true attitude times the root "
+        "seen by the camera, displaced by WHAM's velocity; wham is WHAM's own trajectory decoder "
+        "and roll-out",
+        choices=("imu", "wham"),
+    ),
+    _P(
+        "camera_fixed",
+        False,
+        "The camera does not translate (a tripod, a wall): the seen position corrects the drift of "
+        "the people in the world",
+    ),
+    _P("max_people", 8, "Most people followed at once", minimum=1, maximum=64),
+    _P(
+        "reid_window",
+        1.0,
+        "How long the id of an unseen person waits for its return",
+        unit="s",
+        minimum=0.0,
+        maximum=60.0,
+    ),
+    _P(
+        "detect_every_frames",
+        10,
+        "The whole image is searched for newcomers at least this often",
+        unit="frames",
+        minimum=1,
+        maximum=300,
+    ),
+)
+
+_FRAMES = (
+    _P("tf.enabled", True, "Publish a TF frame for the root and the 23 joints of each person"),
+    _P(
+        "tf.parent",
+        "world",
+        "Parent of the people's root frames",
+        choices=("world", "camera"),
+    ),
+    _P(
+        "tf.world_frame",
+        "humor_world",
+        "Name of the gravity-true, z-up world where neither odometry nor TF gives one",
+    ),
+    _P(
+        "tf.publish_world",
+        True,
+        "Publish tf.world_frame as a CHILD of the camera frame (inverse transform), so that the "
+        "camera keeps the parent that it has",
+    ),
+)
+
+_OUTPUTS = (
+    _P(
+        "rep155.enabled",
+        True,
+        "Publish REP-155 topics under /humans/bodies and the frame body_<id>",
+    ),
+    _P(
+        "contact_threshold",
+        0.5,
+        "Probability from which a foot point counts as resting",
+        minimum=0.0,
+        maximum=1.0,
+        dynamic=True,
+    ),
+    _P(
+        "markers.trajectory",
+        5.0,
+        "Length of the path that markers show behind each person",
+        unit="s",
+        minimum=0.0,
+        maximum=60.0,
+        dynamic=True,
+    ),
+    _P(
+        "markers.frame",
+        "world",
+        "Frame of the markers",
+        choices=("world", "camera"),
+    ),
+)
+
+#: Every parameter of the node ``tracker``, in the order of ``config/tracking.yaml``.
+TRACKER_PARAMETERS: tuple[ParameterSpec, ...] = (
+    *_LIFECYCLE,
+    *_MODELS,
+    *_DETECTOR,
+    *_CAMERA,
+    *_IMU,
+    *_CAMERA_POSE,
+    *_TRACKING,
+    *_FRAMES,
+    *_OUTPUTS,
+)

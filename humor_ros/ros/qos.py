@@ -1,0 +1,70 @@
+"""Quality-of-service profiles of the topics, and why each is what it is."""
+
+from __future__ import annotations
+
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+__all__ = ["camera_info_qos", "image_qos", "imu_qos", "latched_qos", "output_qos", "player_qos"]
+
+#: At least 200 samples, so that half a second of a 400 Hz IMU survives a busy executor.
+IMU_DEPTH = 400
+
+
+def image_qos() -> QoSProfile:
+    """Newest image only, lost images stay lost: matches best-effort and reliable cameras."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=1,
+        reliability=ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.VOLATILE,
+    )
+
+
+def player_qos() -> QoSProfile:
+    """A published image: best effort as camera drivers, with room for one late reader."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=2,
+        reliability=ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.VOLATILE,
+    )
+
+
+def imu_qos() -> QoSProfile:
+    """Deep best-effort queue: every sample counts, none is worth a re-transmission."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=IMU_DEPTH,
+        reliability=ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.VOLATILE,
+    )
+
+
+def camera_info_qos() -> QoSProfile:
+    """Best effort and shallow: the message repeats with every image."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=5,
+        reliability=ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.VOLATILE,
+    )
+
+
+def output_qos(depth: int = 10) -> QoSProfile:
+    """Reliable results: RViz and libhri subscribe reliably, best-effort readers match too."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=depth,
+        reliability=ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.VOLATILE,
+    )
+
+
+def latched_qos() -> QoSProfile:
+    """The last message waits for late subscribers (URDF, static transforms)."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=1,
+        reliability=ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL,
+    )

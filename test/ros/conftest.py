@@ -1,0 +1,42 @@
+"""ROS tests skip, with the reason, where rclpy or the built messages are missing."""
+
+from __future__ import annotations
+
+import os
+import random
+
+import pytest
+
+os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+#: One domain for a run; 1-100 stays clear of the ephemeral ports of Linux.
+os.environ["ROS_DOMAIN_ID"] = os.environ.get(
+    "HUMOR_ROS_TEST_DOMAIN", str(random.SystemRandom().randint(1, 100))
+)
+
+
+def missing_ros() -> str:
+    """Why the ROS tests cannot run; empty when they can."""
+    try:
+        import rclpy  # noqa: F401
+        import tf2_msgs.msg  # noqa: F401
+
+        import humor_ros.msg  # noqa: F401
+    except ImportError as error:
+        return f"needs rclpy and the built messages ({error}); run 'make setup'"
+    return ""
+
+
+_REASON = missing_ros()
+collect_ignore_glob = []
+if _REASON:
+    collect_ignore_glob = [
+        name
+        for name in os.listdir(os.path.dirname(__file__))
+        if name.startswith("test_") and name != "test_ros_available.py"
+    ]
+
+
+@pytest.fixture(scope="session")
+def ros_missing_reason() -> str:
+    """Why the other tests of this folder were left out; empty when they run."""
+    return _REASON

@@ -1,4 +1,4 @@
-"""Python half of the package, for ``pip install``; colcon builds the same tree by CMakeLists.txt."""
+"""Python half of the package for ``pip install``; colcon builds the same tree from CMakeLists."""
 
 from __future__ import annotations
 

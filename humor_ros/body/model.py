@@ -255,7 +255,9 @@ class BodyModel(nn.Module):
                 f"{tuple(betas.shape)}"
             )
         arrows = self._arrows(betas, rotations)
-        turns = global_rotations(rotations).permute(0, 2, 3, 1)[..., self._arrow_joints]
+        # Entries of the rotations as rows over joints, so that picking joints stays contiguous.
+        entries = global_rotations(rotations).permute(0, 2, 3, 1).reshape(batch * 9, _JOINTS)
+        turns = entries.index_select(1, self._arrow_joints).unflatten(0, (batch, 3, 3))
         turned = (turns * arrows[:, None, :, 1:]).sum(dim=2)
         root = arrows[..., :1].expand(batch, 3, 1)
         points = (torch.cat((root, turned), dim=-1) @ self._arrows_to_points).transpose(1, 2)

@@ -13,6 +13,7 @@ from humor_ros.geometry.camera import PinholeCamera
 from humor_ros.types import Array, Image, TrackingState
 from humor_ros.viewer.canvas import blend, disc, label, ring
 from humor_ros.viewer.figure import draw_figure
+from humor_ros.viewer.mesh import BodyMeshes, PosedPerson, paint_mesh
 from humor_ros.viewer.palette import CONTACT, KEYPOINT, Color, PersonColors
 from humor_ros.viewer.person import DrawablePerson, world_to_camera
 
@@ -32,13 +33,14 @@ _CASING: Color = (30, 26, 24)
 
 def draw_overlay(
     image_bgr: Image,
-    people: Sequence[DrawablePerson],
+    people: Sequence[PosedPerson],
     camera: PinholeCamera,
     colors: PersonColors | None = None,
     *,
     boxes: bool = True,
     keypoints: bool = True,
     figures: bool = True,
+    meshes: BodyMeshes | None = None,
 ) -> Image:
     """Draw people over an image and return the new image.
 
@@ -50,6 +52,7 @@ def draw_overlay(
         boxes: draw box and name.
         keypoints: draw the measured key-points.
         figures: draw the body's skeleton and foot contacts.
+        meshes: draw the body's surface by these in place of the skeleton.
 
     Raises:
         ValueError: if the image is not (H, W, 3) uint8.
@@ -64,10 +67,17 @@ def draw_overlay(
     for person in sorted(people, key=lambda human: -float(human.root_position_camera[2])):
         color = colors.of(person.person_id)
         if figures:
-            layer = image.copy()
-            _draw_body(layer, person, camera, color, size)
             occluded = person.tracking_state != TrackingState.TRACKED
-            blend(image, layer, _OPACITY_OCCLUDED if occluded else _OPACITY)
+            opacity = _OPACITY_OCCLUDED if occluded else _OPACITY
+            if meshes is not None:
+                vertices = meshes.in_camera(person)
+                places = _project(camera, vertices)
+                paint_mesh(image, places, vertices, meshes.faces, color, opacity)
+            else:
+                layer = image.copy()
+                _draw_body(layer, person, camera, color)
+                blend(image, layer, opacity)
+            _draw_feet(image, person, camera, size)
         if keypoints:
             _draw_keypoints(image, person, size)
         if boxes:
@@ -85,14 +95,15 @@ def _project(camera: PinholeCamera, points: NDArray[Any]) -> Array:
     return pixels
 
 
-def _draw_body(
-    image: Image, person: DrawablePerson, camera: PinholeCamera, color: Color, size: float
-) -> None:
+def _draw_body(image: Image, person: DrawablePerson, camera: PinholeCamera, color: Color) -> None:
     joints = np.asarray(person.joints_camera, np.float64)
     depths = joints[:, 2]
     scale = camera.fx / np.maximum(depths, _NEAREST_M)
     pixels = _project(camera, joints)
     draw_figure(image, pixels, depths, scale, color, _CASING, filled_head=False)
+
+
+def _draw_feet(image: Image, person: DrawablePerson, camera: PinholeCamera, size: float) -> None:
     feet = _project(camera, world_to_camera(person, person.contact_positions_world))
     for place, probability in zip(feet, person.contacts, strict=True):
         if probability > _CONTACT_PROBABILITY:

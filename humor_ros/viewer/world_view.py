@@ -13,8 +13,8 @@ from humor_ros.geometry.camera import PinholeCamera
 from humor_ros.types import Image, TrackingState
 from humor_ros.viewer.canvas import blend, disc, label, ring, segment, text
 from humor_ros.viewer.figure import draw_figure
+from humor_ros.viewer.mesh import BodyMeshes, PosedPerson, paint_mesh, paint_shadow
 from humor_ros.viewer.palette import CONTACT, GRID, INK, PAPER, Color, PersonColors, faded
-from humor_ros.viewer.person import DrawablePerson
 from humor_ros.viewer.scene import CameraPose, Scene, Trails
 from humor_ros.viewer.view_camera import ViewCamera
 
@@ -35,10 +35,14 @@ class WorldView:
         view: the viewer's camera.
         scene: floor and bounds.
         title: written in the upper left corner.
+        meshes: draw the body's surface by these in place of stick figures.
     """
 
-    def __init__(self, view: ViewCamera, scene: Scene, title: str = "") -> None:
+    def __init__(
+        self, view: ViewCamera, scene: Scene, title: str = "", meshes: BodyMeshes | None = None
+    ) -> None:
         self.view = view
+        self._meshes = meshes
         self.scene = scene
         self._paper = np.full((view.height, view.width, 3), PAPER, np.uint8)
         self._draw_grid(self._paper)
@@ -51,25 +55,30 @@ class WorldView:
         text(self._paper, metres, 8, view.height - 10, faded(INK, PAPER, 0.7), 0.9 * letters)
 
     @classmethod
-    def from_above(cls, scene: Scene, width: int, height: int) -> WorldView:
+    def from_above(
+        cls, scene: Scene, width: int, height: int, meshes: BodyMeshes | None = None
+    ) -> WorldView:
         """The scene seen from above."""
         view = ViewCamera.from_above(width, height, scene.points)
-        return cls(view, scene, "from above")
+        return cls(view, scene, "from above", meshes)
 
     @classmethod
-    def oblique(cls, scene: Scene, width: int, height: int) -> WorldView:
+    def oblique(
+        cls, scene: Scene, width: int, height: int, meshes: BodyMeshes | None = None
+    ) -> WorldView:
         """The scene seen from behind, aside and slightly above."""
-        return cls(ViewCamera.oblique(width, height, scene.points), scene, "world, z up")
+        view = ViewCamera.oblique(width, height, scene.points)
+        return cls(view, scene, "world, z up", meshes)
 
     def draw(
         self,
-        people: Sequence[DrawablePerson],
+        people: Sequence[PosedPerson],
         colors: PersonColors,
         *,
         trails: Trails | None = None,
         pose: CameraPose | None = None,
         camera: PinholeCamera | None = None,
-        ghosts: Sequence[DrawablePerson] = (),
+        ghosts: Sequence[PosedPerson] = (),
         names: bool = True,
     ) -> Image:
         """Draw one moment.
@@ -80,7 +89,7 @@ class WorldView:
             trails: ways and footprints to show.
             pose: where the camera is now; not drawn if None.
             camera: its intrinsics, for the opening of the drawn pyramid.
-            ghosts: people at other moments, drawn paler.
+            ghosts: people at other moments, earliest first and palest.
             names: write each person's name.
 
         Returns:
@@ -93,8 +102,9 @@ class WorldView:
             self._draw_trails(image, trails, colors)
         if pose is not None:
             self._draw_camera(image, pose, camera)
-        for person in self._far_first(ghosts):
-            self._draw_person(image, person, colors, share=0.4)
+        for index, person in enumerate(ghosts):
+            share = 0.25 + 0.5 * (index + 1) / (len(ghosts) + 1)
+            self._draw_person(image, person, colors, share)
         for person in self._far_first(people):
             occluded = person.tracking_state != TrackingState.TRACKED
             self._draw_person(image, person, colors, share=0.5 if occluded else 1.0)
@@ -103,7 +113,7 @@ class WorldView:
                 self._draw_name(image, person, colors)
         return image
 
-    def _far_first(self, people: Sequence[DrawablePerson]) -> list[DrawablePerson]:
+    def _far_first(self, people: Sequence[PosedPerson]) -> list[PosedPerson]:
         sight = self.view.rotation_view_world[2]
         return sorted(people, key=lambda person: -float(sight @ person.root_position_world))
 
@@ -136,9 +146,13 @@ class WorldView:
         flat[:, 2] = self.scene.ground_z
         return flat
 
-    def _draw_shadow(self, image: Image, person: DrawablePerson) -> None:
+    def _draw_shadow(self, image: Image, person: PosedPerson) -> None:
         """The figure laid flat on the floor, as under a lamp right above."""
         if self.view.orthographic:
+            return
+        if self._meshes is not None:
+            pixels, _ = self.view.project(self._on_floor(self._meshes.in_world(person)))
+            paint_shadow(image, pixels, self._meshes.faces, INK, 0.16)
             return
         pixels, depths = self.view.project(self._on_floor(person.joints_world))
         scale = self.view.pixels_per_metre(depths)
@@ -178,12 +192,19 @@ class WorldView:
         disc(image, pixels[0], 3.2 * self._size, INK)
 
     def _draw_person(
-        self, image: Image, person: DrawablePerson, colors: PersonColors, share: float
+        self, image: Image, person: PosedPerson, colors: PersonColors, share: float
     ) -> None:
         layer = image.copy() if share < 1.0 else image
-        pixels, depths = self.view.project(person.joints_world)
-        scale = self.view.pixels_per_metre(depths)
-        draw_figure(layer, pixels, depths, scale, colors.of(person.person_id), PAPER)
+        color = colors.of(person.person_id)
+        if self._meshes is not None:
+            vertices = self._meshes.in_world(person)
+            pixels, _ = self.view.project(vertices)
+            places = vertices @ self.view.rotation_view_world.T
+            paint_mesh(layer, pixels, places, self._meshes.faces, color)
+        else:
+            pixels, depths = self.view.project(person.joints_world)
+            scale = self.view.pixels_per_metre(depths)
+            draw_figure(layer, pixels, depths, scale, color, PAPER)
         feet, _ = self.view.project(person.contact_positions_world)
         for place, probability in zip(feet, person.contacts, strict=True):
             if probability > _CONTACT_PROBABILITY:
@@ -194,7 +215,7 @@ class WorldView:
         if layer is not image:
             blend(image, layer, share)
 
-    def _draw_name(self, image: Image, person: DrawablePerson, colors: PersonColors) -> None:
+    def _draw_name(self, image: Image, person: PosedPerson, colors: PersonColors) -> None:
         pixels, depths = self.view.project(np.asarray(person.joints_world)[15:16])
         up = 0.28 * float(self.view.pixels_per_metre(depths)[0])
         left, bottom = pixels[0, 0] - 20.0 * self._size, pixels[0, 1] - max(up, 10.0)

@@ -44,10 +44,12 @@ from humor_ros.wham.stream import PersonMotion, StreamConfig, WhamStream
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["FrameRejected", "PipelineConfig", "TrackingPipeline"]
+__all__ = ["PACKAGED_WEIGHTS", "FrameRejected", "PipelineConfig", "TrackingPipeline"]
 
 _log = logging.getLogger(__name__)
 
+#: Default weights, see the card beside the file.
+PACKAGED_WEIGHTS = Path(__file__).parent / "assets" / "wham" / "wham_default.safetensors"
 #: A step back in time of more than this is a restarted clock, not a late image.
 _RESTART_S = 1.0
 #: SMPL joints and the COCO key-points whose confidence speaks for them.
@@ -114,7 +116,7 @@ class TrackingPipeline:
     ) -> None:
         self.config = config or PipelineConfig()
         self._timer = timer
-        network = load_network(self.config.weights)
+        network = load_network(self.config.weights or PACKAGED_WEIGHTS)
         self.body = BodyModel.load(self.config.body)
         self._people = PeopleTracker(
             detector or create_detector(self.config.detector), self.config.people

@@ -13,8 +13,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from humor_ros.wham.keypoints import normalise_input, rotation_to_cam_angvel
-from humor_ros.wham.network import WhamInputs, WhamNetwork, WhamOutputs
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
@@ -23,6 +21,9 @@ from humor_ros.geometry import ROTATION_FLU_OPTICAL, PinholeCamera, rotation_6d_
 from humor_ros.types import Array, CameraMotion, CameraMotionMode, Track, TrackingState
 from humor_ros.wham.anchor import PositionFilter, camera_position_covariance
 from humor_ros.wham.initialisation import initial_root, neutral_initialisation
+from humor_ros.training.synthesis import normalise_keypoints as normalise_input
+from humor_ros.training.virtual_camera import angular_velocity_6d as rotation_to_cam_angvel
+from humor_ros.wham.network import WhamNetwork
 from humor_ros.wham.resampling import (
     MAX_GAP_S,
     interpolate_keypoints,
@@ -30,6 +31,8 @@ from humor_ros.wham.resampling import (
     substep_count,
 )
 from humor_ros.wham.state import WhamState
+from humor_ros.wham.trajectory import turn
+from humor_ros.wham.values import WhamInputs, WhamOutputs
 
 __all__ = ["PersonMotion", "StreamConfig", "WhamStream"]
 
@@ -193,10 +196,9 @@ class WhamStream:
                 for p, i in zip(before, olds, strict=True)
             ]
             boxes = [self._boxes(p.box, w) for p, w in zip(before, way, strict=True)]
-            turn = split_rotation(motion.rotation_previous_current, count)
-            state, outputs = self._network_step(
-                state, np.stack(way), np.stack(boxes), turn, virtual
-            )
+            step = split_rotation(motion.rotation_previous_current, count)
+            inputs = _inputs(np.stack(way), np.stack(boxes), step, virtual)
+            state, outputs = self._network.step(state, inputs, self._body)
             states.append(state)
             for row, i in enumerate(olds):
                 answers[i] = _answer(outputs, row)
@@ -255,22 +257,17 @@ class WhamStream:
         way = np.stack(keypoints)[:, None]
         inputs = _inputs(way, boxes[:, None], np.eye(3), virtual)
         start = neutral_initialisation(self._body, inputs.x[:, 0], inputs.mask[:, 0])
-        turn = ROTATION_FLU_OPTICAL.T @ motion.rotation_world_camera
-        rotation = torch.as_tensor(turn, dtype=inputs.x.dtype).expand(len(boxes), 3, 3)
+        attitude = ROTATION_FLU_OPTICAL.T @ motion.rotation_world_camera
+        rotation = torch.as_tensor(attitude, dtype=inputs.x.dtype).expand(len(boxes), 3, 3)
         facing = rotation_6d_to_matrix(start.init_smpl[:, 0, 0])
         root = initial_root(rotation, facing)
         state = self._network.initial_state(start.init_kp, start.init_smpl, root)
         _, outputs = self._network.step(state, inputs, self._body)
-        facing = rotation_6d_to_matrix(outputs.pose6d[:, 0, 0])
+        facing = outputs.rotations[:, 0, 0]
         root = initial_root(rotation, facing)
         state = self._network.initial_state(start.init_kp, start.init_smpl, root)
         state, outputs = self._network.step(state, inputs, self._body)
         return state, outputs, boxes
-
-    def _network_step(
-        self, state: WhamState, way: Array, boxes: Array, turn: Array, virtual: PinholeCamera
-    ) -> tuple[WhamState, WhamOutputs]:
-        return self._network.step(state, _inputs(way, boxes, turn, virtual), self._body)
 
     def _newcomer(
         self,
@@ -326,8 +323,8 @@ class WhamStream:
             if seen and self._tied(motion):
                 place = place.see(seen_world, world_covariance)
         to_world = orientation @ answer.rotations[-1, 0].T
+        turned = Rotation.from_matrix(orientation @ person.orientation_world.T).as_rotvec()
         sigma2 = self._config.orientation_sigma_rad**2 * (1.0 if seen else 4.0)
-        turn = orientation @ person.orientation_world.T
         duration = interval_s if interval_s > 0.0 else 1.0 / 30.0
         new = replace(
             person, betas=betas, betas_time_s=weight, orientation_world=orientation, place=place
@@ -347,7 +344,7 @@ class WhamStream:
                 place.covariance, sigma2 * np.eye(3) + motion.rotation_covariance
             ),
             linear_velocity_world=displacement / duration,
-            angular_velocity_world=_rotation_vector(turn) / duration,
+            angular_velocity_world=turned / duration,
         )
 
     def _tied(self, motion: CameraMotion) -> bool:
@@ -360,8 +357,8 @@ class WhamStream:
     ) -> tuple[Array, Array]:
         """Root orientation (3, 3) and displacement (3,) since the last image, z-up world."""
         if self._config.world_mode == "wham":
-            turn = ROTATION_FLU_OPTICAL
-            return turn @ answer.root_world[-1], turn @ answer.displacement_world.sum(0)
+            axes = ROTATION_FLU_OPTICAL
+            return axes @ answer.root_world[-1], axes @ answer.displacement_world.sum(0)
         orientation = rotation_world_camera @ answer.rotations[-1, 0]
         count = len(answer.velocity)
         if count == 1:
@@ -407,14 +404,17 @@ def _answer(outputs: WhamOutputs, row: int) -> _Answer:
     def numpy(tensor: Tensor) -> Array:
         return tensor[row].double().numpy()
 
+    velocity = outputs.velocity_refined
     return _Answer(
-        rotations=rotation_6d_to_matrix(outputs.pose6d[row]).double().numpy(),
-        betas=numpy(outputs.betas),
-        contacts=numpy(outputs.contact),
-        cam=numpy(outputs.cam),
-        velocity=numpy(outputs.vel_refined),
-        root_world=numpy(outputs.root_world),
-        displacement_world=numpy(outputs.displacement),
+        rotations=numpy(outputs.rotations),
+        betas=numpy(outputs.motion.betas),
+        contacts=numpy(outputs.motion.contacts),
+        cam=numpy(outputs.motion.cam),
+        velocity=numpy(velocity),
+        root_world=numpy(outputs.rotation_world_root),
+        displacement_world=numpy(
+            turn(rotation_6d_to_matrix(outputs.root_refined_previous), velocity)
+        ),
     )
 
 
@@ -444,12 +444,12 @@ def _box_of(xyxy: Array) -> Array:
     return np.array([(xyxy[0] + xyxy[2]) / 2.0, (xyxy[1] + xyxy[3]) / 2.0, side / 200.0])
 
 
-def _inputs(way: Array, boxes: Array, turn: Array, camera: PinholeCamera) -> WhamInputs:
+def _inputs(way: Array, boxes: Array, rotation: Array, camera: PinholeCamera) -> WhamInputs:
     """Network inputs of P people over n sub-steps from key-points (P, n, 17, 3)."""
     people, count = way.shape[:2]
-    angular = rotation_to_cam_angvel(torch.as_tensor(turn, dtype=torch.float32))
+    angular = rotation_to_cam_angvel(torch.as_tensor(rotation, dtype=torch.float32))
     bbox = torch.as_tensor(boxes, dtype=torch.float32)
-    resolution = torch.tensor([float(camera.width), float(camera.height)])
+    resolution = torch.tensor([[float(camera.width), float(camera.height)]]).expand(people, 2)
     x = normalise_input(torch.as_tensor(way[..., :2], dtype=torch.float32), bbox, resolution)
     return WhamInputs(
         x=x,
@@ -462,7 +462,3 @@ def _block(upper: Array, lower: Array) -> Array:
     matrix = np.zeros((6, 6))
     matrix[:3, :3], matrix[3:, 3:] = upper, lower
     return matrix
-
-
-def _rotation_vector(rotation: Array) -> Array:
-    return Rotation.from_matrix(rotation).as_rotvec()

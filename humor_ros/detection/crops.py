@@ -1,4 +1,4 @@
-"""Cuts a padded, scaled crop out of an image and maps key-points back."""
+"""Cuts a padded, scaled and turned crop out of an image and maps key-points back."""
 
 from __future__ import annotations
 
@@ -9,17 +9,39 @@ import numpy as np
 
 from humor_ros.types import Array, Image
 
-__all__ = ["Crop", "crop_image"]
+__all__ = ["MMPOSE_GRID", "UDP_GRID", "Crop", "PixelGrid"]
+
+#: What one counter-clockwise quarter turn of the image does to x, y in the image.
+_TURN = np.array([[0, 1], [-1, 0]])
+
+
+@dataclass(frozen=True)
+class PixelGrid:
+    """Where a network places its input pixels: pixel j of n is at (j + offset) / (n - trim).
+
+    Attributes:
+        offset: 0.5 where pixels are areas, 0 where the first pixel is at the edge.
+        trim: 1 where the last pixel is at the other edge, else 0.
+    """
+
+    offset: float = 0.0
+    trim: int = 0
+
+
+#: The plain warp of MMPose (RTMPose, models without UDP).
+MMPOSE_GRID = PixelGrid(0.0, 0)
+#: Unbiased data processing (Huang et al., "The Devil is in the Details", CVPR 2020, section 3).
+UDP_GRID = PixelGrid(0.0, 1)
 
 
 @dataclass(frozen=True)
 class Crop:
-    """An axis-aligned rectangle of the image that a network sees.
+    """An upright or turned rectangle of the image that a network sees.
 
     Attributes:
-        centre: (2,) x, y, pixels of the image.
-        extent: (2,) width and height, pixels of the image, before the turn.
-        quarter_turns: how often the rectangle is turned by 90 degrees, counter-clockwise as
+        centre: (2,) x, y, pixels of the image (pixel centres are whole numbers).
+        extent: (2,) width and height as the network sees them, pixels of the image.
+        quarter_turns: how often the image is turned by 90 degrees, counter-clockwise as
             seen, before the network sees it: upright again for people who lie or hang.
     """
 
@@ -39,52 +61,47 @@ class Crop:
             aspect: width over height of what the network sees.
             quarter_turns: see the class.
         """
-        if quarter_turns % 2:
-            aspect = 1.0 / aspect
         sides = np.maximum(box_xyxy[2:] - box_xyxy[:2], 1.0)
+        if quarter_turns % 2:
+            sides = sides[::-1]
         width = max(sides[0], sides[1] * aspect) * padding
-        return cls(
-            (box_xyxy[:2] + box_xyxy[2:]) / 2.0, np.array([width, width / aspect]), quarter_turns
-        )
+        extent = np.array([width, width / aspect])
+        return cls((box_xyxy[:2] + box_xyxy[2:]) / 2.0, extent, quarter_turns % 4)
+
+    @property
+    def axes(self) -> Array:
+        """(2, 2) maps x, y as the network sees them to the image: a turn by quarters."""
+        return np.linalg.matrix_power(_TURN.T, self.quarter_turns).astype(np.float64)
 
     def to_image(self, points: Array) -> Array:
         """Maps (..., 2) points in [0, 1] of what the network sees to pixels of the image."""
-        turned = np.asarray(points, dtype=np.float64) - 0.5
-        for _ in range(self.quarter_turns % 4):  # back: a clockwise turn, (x, y) -> (-y, x)
-            turned = np.stack([-turned[..., 1], turned[..., 0]], axis=-1)
-        return np.asarray(self.centre + turned * self.extent)
+        seen = (np.asarray(points, dtype=np.float64) - 0.5) * self.extent
+        return np.asarray(self.centre + seen @ self.axes.T)
 
+    def cut(self, image: Image, width: int, height: int, grid: PixelGrid) -> Image:
+        """(height, width, 3) what the network sees, black outside the image.
 
-def crop_image(image: Image, crop: Crop, width: int, height: int) -> Image:
-    """(height, width, C) view of ``crop``, black outside the image.
-
-    ``width`` and ``height`` are those of what the network sees, after the quarter turns.
-    Without turns, a point at (u, v) in [0, 1] of the crop lands at (u*width, v*height) in
-    continuous pixel coordinates. The part of the image under the crop is averaged down first
-    where the crop shrinks it by two or more, so that thin limbs do not alias.
-    """
-    if crop.quarter_turns % 4:
-        swap = crop.quarter_turns % 2
-        upright = Crop(crop.centre, crop.extent)
-        seen = crop_image(image, upright, *((height, width) if swap else (width, height)))
-        return np.ascontiguousarray(np.rot90(seen, crop.quarter_turns))
-    low = crop.centre - crop.extent / 2.0
-    scale = np.array([width, height]) / crop.extent
-    rows, columns = image.shape[:2]
-    x0, y0 = np.clip(np.floor(low).astype(int) - 2, 0, [columns, rows])
-    x1, y1 = np.clip(np.ceil(low + crop.extent).astype(int) + 2, 0, [columns, rows])
-    if x1 <= x0 or y1 <= y0:
-        return np.zeros((height, width, image.shape[2]), dtype=image.dtype)
-    part = image[y0:y1, x0:x1]
-    reduce = np.maximum(np.floor(1.0 / scale).astype(int), 1)
-    if (reduce > 1).any():
-        small = (max(part.shape[1] // reduce[0], 1), max(part.shape[0] // reduce[1], 1))
-        reduced = cv2.resize(part, small, interpolation=cv2.INTER_AREA)
-    else:
-        reduced = part
-    step = np.array([part.shape[1] / reduced.shape[1], part.shape[0] / reduced.shape[0]])
-    # Pixel centres: image x = x0 + step (i + 1/2), crop pixel j = scale (x - low) - 1/2.
-    shift = scale * (np.array([x0, y0]) + step / 2.0 - low) - 0.5
-    matrix = np.array([[scale[0] * step[0], 0.0, shift[0]], [0.0, scale[1] * step[1], shift[1]]])
-    warped = cv2.warpAffine(reduced, matrix, (width, height), flags=cv2.INTER_LINEAR)
-    return np.asarray(warped, dtype=image.dtype).reshape(height, width, image.shape[2])
+        The part of the image under the crop is averaged down first where the crop shrinks it
+        by two or more, so that thin limbs do not alias.
+        """
+        bounds = np.abs(self.axes @ self.extent) / 2.0
+        size = np.array(image.shape[1::-1])
+        low = np.clip(np.floor(self.centre - bounds).astype(int) - 2, 0, size)
+        high = np.clip(np.ceil(self.centre + bounds).astype(int) + 3, 0, size)
+        if (high <= low).any():
+            return np.zeros((height, width, 3), dtype=np.uint8)
+        part = image[low[1] : high[1], low[0] : high[0]]
+        pixels = np.array([width, height]) - grid.trim
+        reduce = int(max((self.extent / pixels).min(), 1.0))
+        if reduce > 1:
+            small = tuple(max(side // reduce, 1) for side in part.shape[1::-1])
+            reduced = cv2.resize(part, small, interpolation=cv2.INTER_AREA)
+            part = np.asarray(reduced, dtype=np.uint8)
+        step = (high - low) / np.array(part.shape[1::-1])
+        # seen = pixels * (0.5 + axes^T (x - centre) / extent) - offset, and pixel i of the
+        # reduced part is at x = low + step (i + 1/2) - 1/2.
+        linear = (pixels / self.extent)[:, None] * self.axes.T
+        start = low + step / 2.0 - 0.5 - self.centre
+        matrix = np.column_stack([linear * step, linear @ start + pixels / 2.0 - grid.offset])
+        warped = cv2.warpAffine(part, matrix, (width, height), flags=cv2.INTER_LINEAR)
+        return np.asarray(warped, dtype=np.uint8)

@@ -13,6 +13,7 @@ __all__ = ["DETECTOR_KINDS", "Detector", "DetectorConfig", "create_detector"]
 
 DETECTOR_KINDS = ("movenet", "onnx", "vitpose")
 _MOVENET_MODELS = ("thunder", "lightning")
+_PERSON_INPUTS = ("bgr_255", "rgb_unit", "rgb_imagenet")
 
 
 @runtime_checkable
@@ -56,6 +57,10 @@ class DetectorConfig:
         pose_path: top-down .onnx file, or the ViTPose folder.
         person_path: person detector as .onnx file or (vitpose) as folder; None takes
             MoveNet MultiPose for the boxes.
+        heat_maps_udp: whether an "onnx" model of heat maps was trained with unbiased data
+            processing, as the published ViTPose models were; SimCC models are not.
+        person_input: pixels that an ONNX person detector takes: "bgr_255", "rgb_unit" or
+            "rgb_imagenet"; None goes by the model's layout (see ``person_onnx``).
         person_threshold: least score of a person in the whole image; None for the
             detector's own default (MoveNet 0.2, others 0.5).
         max_detections: most people that ``detect`` returns.
@@ -69,6 +74,8 @@ class DetectorConfig:
     full_frame_size: int = 256
     pose_path: Path | None = None
     person_path: Path | None = None
+    heat_maps_udp: bool = True
+    person_input: str | None = None
     person_threshold: float | None = None
     max_detections: int = 20
     threads: int = 1
@@ -90,6 +97,10 @@ class DetectorConfig:
         if self.kind != "movenet" and self.pose_path is None:
             raise ValueError(
                 f"pose_path: the '{self.kind}' detector needs the path of its pose model"
+            )
+        if self.person_input is not None and self.person_input not in _PERSON_INPUTS:
+            raise ValueError(
+                f"person_input: '{self.person_input}' is not one of {', '.join(_PERSON_INPUTS)}"
             )
         if self.person_threshold is not None and not 0.0 <= self.person_threshold <= 1.0:
             raise ValueError(f"person_threshold: must be in [0, 1], got {self.person_threshold}")

@@ -183,7 +183,9 @@ class FollowedPerson:
         config: PeopleTrackerConfig,
         counters: Counter[str],
     ) -> Array:
-        mended, names = mend_left_right(keypoints, self.motion.keypoints, self.motion.size)
+        mended, names = mend_left_right(
+            keypoints, self.motion.keypoints, self.motion.spread, self.motion.size
+        )
         if not names:
             self._mended_since_s = None
             return keypoints

@@ -19,7 +19,9 @@ _PRICE_OF_A_PAIR = 0.2
 _MIN_CONFIDENCE = 0.15
 
 
-def mend_left_right(keypoints: Array, predicted: Array, size: float) -> tuple[Array, list[str]]:
+def mend_left_right(
+    keypoints: Array, predicted: Array, spread: Array, size: float
+) -> tuple[Array, list[str]]:
     """Gives left and right the names that continue the motion.
 
     The cost of a naming is the clipped squared distance to the prediction, summed over the
@@ -29,14 +31,17 @@ def mend_left_right(keypoints: Array, predicted: Array, size: float) -> tuple[Ar
     Args:
         keypoints: (17, 3) measured x, y, confidence.
         predicted: (17, 3) predicted x, y and last confidence.
+        spread: (17,) standard deviation of the prediction, pixels; the longer the last
+            measurement is ago, the less the prediction has to say.
         size: longest side of the person's box, pixels.
 
     Returns:
         (17, 3) key-points, and the names of the groups exchanged (empty: none).
     """
-    mended, names = keypoints, []
+    mended, names = keypoints, list[str]()
+    scale = np.hypot(_SPREAD * max(size, 1.0), spread)
     for _ in range(2):
-        gains = _gain_by_pair(mended, predicted, size)
+        gains = _gain_by_pair(mended, predicted, scale)
         best, best_gain = None, _MARGIN
         for name, pairs in LEFT_RIGHT_GROUPS.items():
             gain = sum(gains[pair] - _PRICE_OF_A_PAIR for pair in pairs)
@@ -52,20 +57,19 @@ def mend_left_right(keypoints: Array, predicted: Array, size: float) -> tuple[Ar
     return mended, names
 
 
-def _gain_by_pair(keypoints: Array, predicted: Array, size: float) -> dict[tuple[int, int], float]:
+def _gain_by_pair(keypoints: Array, predicted: Array, scale: Array) -> dict[tuple[int, int], float]:
     """What exchanging each left-right pair saves; 0 for pairs not seen on both sides."""
     gains = {}
-    scale = _SPREAD * max(size, 1.0)
     for left, right in LEFT_RIGHT_GROUPS["body"]:
         both = [left, right]
         if min(keypoints[both, 2].min(), predicted[both, 2].min()) < _MIN_CONFIDENCE:
             gains[left, right] = 0.0
             continue
-        kept = _cost(keypoints[both, :2] - predicted[both, :2], scale)
-        swapped = _cost(keypoints[both[::-1], :2] - predicted[both, :2], scale)
+        kept = _cost(keypoints[both, :2] - predicted[both, :2], scale[both])
+        swapped = _cost(keypoints[both[::-1], :2] - predicted[both, :2], scale[both])
         gains[left, right] = kept - swapped
     return gains
 
 
-def _cost(errors: Array, scale: float) -> float:
+def _cost(errors: Array, scale: Array) -> float:
     return float(np.minimum((errors**2).sum(axis=1) / scale**2, _CLIP**2).sum())

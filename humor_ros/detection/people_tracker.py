@@ -152,6 +152,8 @@ class PeopleTracker:
         due = [p for p in self._people if self._crop_is_worth_it(p, stamp_s)]
         due.sort(key=lambda p: (p.refined_frame, not p.confirmed))
         limit = self._config.max_refines_per_frame
+        if len(due) > limit > 1:
+            limit -= 1  # the search of the whole image takes the time of one
         self._counters["crops_postponed"] += max(len(due) - limit, 0)
         due = due[:limit]
         if not due:

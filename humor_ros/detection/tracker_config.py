@@ -21,7 +21,7 @@ class PeopleTrackerConfig:
             there.
         max_refines_per_frame: most crops that the pose network sees in one image. With more
             people than this the whole image is searched each frame, its key-points are
-            used where the detector gives them, and the crops take turns.
+            used where the detector gives them, and the crops take turns, one fewer.
         confirm_hits: measurements before a newcomer counts as a person.
         confirm_detections: whole-image detections before it does.
         reid_window_s: how long an id waits for its person to come back; then it is LOST.
@@ -44,7 +44,7 @@ class PeopleTrackerConfig:
     max_people: int = 8
     detect_every_frames: int = 10
     search_every_frames: int = 2
-    max_refines_per_frame: int = 3
+    max_refines_per_frame: int = 4
     confirm_hits: int = 3
     confirm_detections: int = 2
     reid_window_s: float = 1.0

@@ -56,7 +56,7 @@ class PeopleTrackerConfig:
     duplicate_similarity: float = 0.55
     match_similarity: float = 0.25
     reach_speed: float = 3.0
-    min_appearance: float = 0.45
+    min_appearance: float = 0.2
     exchange_margin: float = 0.3
     swap_hold_s: float = 0.5
     mend_swaps: bool = True

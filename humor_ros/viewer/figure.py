@@ -12,7 +12,7 @@ from humor_ros.types import Image
 from humor_ros.viewer.canvas import disc, ring, segment
 from humor_ros.viewer.palette import LEFT, RIGHT, Color
 
-__all__ = ["bone_color", "draw_figure", "draw_foot"]
+__all__ = ["bone_color", "draw_figure"]
 
 #: Thickness of a bone's stroke in metres by the child joint's limb.
 _LIMB_WIDTH_M = 0.045
@@ -79,21 +79,6 @@ def draw_figure(
     for joint, place in enumerate(pixels):
         if joint not in (0, _HEAD):
             disc(image, place, min(0.011 * float(scale[joint]), 5.0), casing)
-
-
-def draw_foot(
-    image: Image,
-    ankle: NDArray[Any],
-    toe: NDArray[Any],
-    heel: NDArray[Any],
-    color: Color,
-    casing: Color,
-    width: float,
-) -> None:
-    """Draw the sole and its ties to the ankle, in place; all places (2,) in pixels."""
-    for stroke, extra in ((casing, 2.0), (color, 0.0)):
-        for start, end in ((ankle, heel), (heel, toe)):
-            segment(image, start, end, stroke, width + extra)
 
 
 def _draw_head(

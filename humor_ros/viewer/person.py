@@ -81,4 +81,5 @@ def world_to_camera(person: DrawablePerson, points_world: NDArray[Any]) -> Array
         np.asarray(person.root_orientation_camera, np.float64) @ person.root_orientation_world.T
     )
     offsets = np.asarray(points_world, np.float64) - person.root_position_world
-    return offsets @ rotation_camera_world.T + person.root_position_camera
+    with np.errstate(invalid="ignore"):  # points at infinity stay there
+        return offsets @ rotation_camera_world.T + person.root_position_camera

@@ -5,11 +5,15 @@ from __future__ import annotations
 from humor_ros.inertial.config import InertialConfig
 from humor_ros.inertial.estimator import COUNTERS, CameraMotionEstimator
 from humor_ros.inertial.gravity import LEVEL_WORLD_CAMERA, heading
+from humor_ros.inertial.simulation import ImuSimulation, simulate_imu, static_camera
 
 __all__ = [
     "COUNTERS",
     "LEVEL_WORLD_CAMERA",
     "CameraMotionEstimator",
+    "ImuSimulation",
     "InertialConfig",
     "heading",
+    "simulate_imu",
+    "static_camera",
 ]

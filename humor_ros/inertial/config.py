@@ -80,10 +80,10 @@ class InertialConfig:
     acceleration_disturbance: float = 0.15
     gravity: float = 9.80665
     gravity_window_s: float = 0.5
-    gravity_time_constant_s: float = 3.0
+    gravity_time_constant_s: float = 2.0
     heading_time_constant_s: float = 1.0
     acceleration_tolerance: float = 0.05
-    rate_tolerance: float = 0.7
+    rate_tolerance: float = 2.0
     max_correction_rate: float = 0.35
     max_gap_s: float = 0.1
     max_pose_gap_s: float = 0.5

@@ -239,7 +239,7 @@ class CameraMotionEstimator:
                 reference.rotation = orthonormalised(before @ turned)
                 reference.rebase(stamp_s, reference.rotation)
             self.counters["imu_missing_intervals"] += int(CameraMotionMode.IMU in self._seen)
-        self._count_gap(uncovered > 0.0)
+        self._count_gap(uncovered > 1e-6)
         self._let_uncertainty_grow(interval, mode)
         world.update(interval, reference.rotation, forces, pose)
         self._seen.add(mode)

@@ -55,7 +55,7 @@ class GravityFilter:
 
     def doubt(self) -> None:
         """The reference frame may have turned unseen: let the next samples count more."""
-        self._averaged_s = min(self._averaged_s, 0.1)
+        self._averaged_s = min(self._averaged_s, 0.02)
 
     def trust(self, norm: float, rate: float) -> float:
         """Trust in one accelerometer sample.

@@ -41,6 +41,20 @@ class ImuBuffer:
         """Stamp of the newest sample kept, on the images' clock, or None."""
         return self.samples[-1].stamp_s if self.samples else None
 
+    def newest_before(self, stamp_s: float) -> float:
+        """Stamp of the newest sample at or before an instant.
+
+        Args:
+            stamp_s: seconds.
+
+        Returns:
+            seconds; minus infinity if there is none.
+        """
+        for item in reversed(self.samples):
+            if item.stamp_s <= stamp_s:
+                return item.stamp_s
+        return -math.inf
+
     def add(self, sample: ImuSample) -> bool:
         """Take one sample in.
 

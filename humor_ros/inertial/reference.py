@@ -70,6 +70,7 @@ class ReferenceAttitude:
         """
         forces = self._forces_before(stamp_s)
         self.rotation = np.eye(3)
+        self._silent_s = 0.0
         self.rebase(stamp_s, self.rotation)
         return forces
 
@@ -127,7 +128,7 @@ class ReferenceAttitude:
         pieces = rate_segments(samples, self._firm_s, stamp_s, gap)
         rotations = cumulative_rotations(pieces, self.rotation_camera_imu)
         firm_s, firm = self._firm_s, self._firm
-        last_s = samples[0].stamp_s if samples else -math.inf
+        last_s = self.imu.newest_before(firm_s)
         forces: list[ForceSample] = []
         for piece, turned in zip(pieces, rotations, strict=True):
             sample = piece.sample
@@ -142,7 +143,7 @@ class ReferenceAttitude:
             last_s = sample.stamp_s
         self.rotation = orthonormalised(self._firm @ rotations[-1]) if rotations else self._firm
         self.rebase(firm_s, orthonormalised(firm))
-        self._silent_s = stamp_s - last_s
+        self._silent_s = stamp_s - self.imu.newest_before(stamp_s)
         return uncovered_time(pieces, previous_s, stamp_s), forces
 
     def _forces_before(self, stamp_s: float) -> list[ForceSample]:

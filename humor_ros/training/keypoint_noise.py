@@ -163,8 +163,8 @@ def joint_visibility(
     whole = whole & _spans(batch, frames, config.burst_frames, generator)
     mask |= whole[..., None]
     limbs = torch.zeros(len(LIMBS), 17, dtype=torch.bool)
-    for row, limb in enumerate(LIMBS):
-        limbs[row, list(limb)] = True
+    for row, joints in enumerate(LIMBS):
+        limbs[row, list(joints)] = True
     limb = limbs[torch.randint(len(LIMBS), (batch,), generator=generator)]
     gone = _chance(config.limb_mask_probability, (batch, 1), generator)
     gone = gone & _spans(batch, frames, frames, generator)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from humor_ros.body.model import BodyModel
 from humor_ros.geometry.rotation import rotation_6d_to_matrix
 from humor_ros.training.padded_lstm import padded_lstm
+from humor_ros.wham.layers import NeuralInitialization
 from humor_ros.wham.network import WhamNetwork
 
 __all__ = ["Prediction", "predict_sequence", "roll_out"]
@@ -76,11 +77,9 @@ def roll_out(root: Tensor, velocity: Tensor) -> Tensor:
     return (root[:, :-1] @ velocity[..., None])[..., 0].cumsum(1)
 
 
-def _neural_state(layers: nn.Module, start: Tensor, n_layers: int) -> tuple[Tensor, Tensor]:
-    hidden = torch.relu(layers.linear1(start))
-    hidden = layers.linear3(torch.relu(layers.linear2(hidden)))
-    state = hidden.view(len(start), 2, n_layers, -1).permute(1, 2, 0, 3).contiguous()
-    return state[0], state[1]
+def _neural_state(layers: NeuralInitialization, start: Tensor) -> tuple[Tensor, Tensor]:
+    hidden, cell = layers(start)
+    return hidden.transpose(0, 1).contiguous(), cell.transpose(0, 1).contiguous()
 
 
 class _Autocast:
@@ -101,10 +100,11 @@ def _trajectory_free(
 ) -> tuple[Tensor, Tensor]:
     """Run the trajectory decoder on its own output; (B, T, H) states and (B, T + 1, 6) roots."""
     batch, frames, width = context.shape
+    columns: Tensor = getattr(rnn, "weight_ih_l0")  # noqa: B009 (typed as Tensor | Module)
     with autocast():
-        first = nn.functional.linear(context, rnn.weight_ih_l0[:, :width], rnn.bias_ih_l0)
-        first = first + nn.functional.linear(angvel, rnn.weight_ih_l0[:, width + 6 :])
-    into_root = rnn.weight_ih_l0[:, width : width + 6]
+        first = nn.functional.linear(context, columns[:, :width], getattr(rnn, "bias_ih_l0"))  # noqa: B009
+        first = first + nn.functional.linear(angvel, columns[:, width + 6 :])
+    into_root = columns[:, width : width + 6]
     dtype = first.dtype
     hidden = [context.new_zeros(batch, rnn.hidden_size, dtype=dtype) for _ in range(rnn.num_layers)]
     cell = [context.new_zeros(batch, rnn.hidden_size) for _ in range(rnn.num_layers)]
@@ -179,7 +179,7 @@ def predict_sequence(
     inputs = torch.cat([points.flatten(2), x[..., 34:]], -1)
 
     encoder = network.motion_encoder
-    state = _neural_state(encoder.neural_init, init_kp[:, 0], config.n_layers)
+    state = _neural_state(encoder.neural_init, init_kp[:, 0])
     embedded = encoder.embed_layer(inputs)
     embedded = nn.functional.dropout(embedded, config.embed_dropout, network.training)
     hidden = _lstm(
@@ -188,32 +188,32 @@ def predict_sequence(
         state,
         autocast,
     )
-    kp3d = encoder.regressor.declayer0(hidden)
+    kp3d = encoder.regressor.heads()[0](hidden)
     context = torch.cat([hidden, kp3d], -1)
 
     trajectory = network.trajectory_decoder.regressor
+    velocity_head, root_head = trajectory.heads()
     if root_feedback is None and config.root_feedback:
         states, root_6d = _trajectory_free(
-            trajectory.rnn, trajectory.declayer1, context, init_root, cam_angvel, autocast
+            trajectory.rnn, root_head, context, init_root, cam_angvel, autocast
         )
     else:
         told = torch.zeros_like(cam_angvel) if root_feedback is None else root_feedback
         states = _lstm(trajectory.rnn, torch.cat([context, told, cam_angvel], -1), None, autocast)
-        root_6d = torch.cat([init_root, trajectory.declayer1(states)], 1)
-    velocity = trajectory.declayer0(states)
+        root_6d = torch.cat([init_root, root_head(states)], 1)
+    velocity = velocity_head(states)
 
     decoder = network.motion_decoder
     main = init_smpl[:, 0, list(_MAIN_JOINTS)].flatten(1)
-    state = _neural_state(decoder.neural_init, main, config.n_layers)
+    state = _neural_state(decoder.neural_init, main)
     hidden = _lstm(
         decoder.regressor.rnn,
         torch.cat([context, context.new_zeros(batch, frames, 144)], -1),
         state,
         autocast,
     )
-    head = decoder.regressor
-    pose_6d = head.declayer0(hidden).reshape(batch, frames, 24, 6)
-    betas, cam, contact = head.declayer1(hidden), head.declayer2(hidden), head.declayer3(hidden)
+    pose, betas, cam, contact = (head(hidden) for head in decoder.regressor.heads())
+    pose_6d = pose.reshape(batch, frames, 24, 6)
     rotations = rotation_6d_to_matrix(pose_6d)
     posed = body(betas.reshape(-1, 10), rotations.reshape(-1, 24, 3, 3))
     hips = posed.keypoints31[:, 11:13].mean(1, keepdim=True)
@@ -307,5 +307,6 @@ def _refine(
     refiner = network.trajectory_refiner.refiner
     inputs = torch.cat([context, weighted, root_6d[:, 1:], corrected], -1)
     hidden = _lstm(refiner.rnn, inputs, None, autocast)
-    refined = root_6d[:, 1:] + refiner.declayer0(hidden)
-    return torch.cat([root_6d[:, :1], refined], 1), corrected + refiner.declayer1(hidden)
+    root_change, velocity_change = (head(hidden) for head in refiner.heads())
+    refined = torch.cat([root_6d[:, :1], root_6d[:, 1:] + root_change], 1)
+    return refined, corrected + velocity_change

@@ -56,7 +56,6 @@ class TrainingBatch:
             frame of the frame before.
         contact: (B, T, 4) contact probability of left toe, left heel, right toe, right heel.
         rotation_camera_world: (B, T + 1, 3, 3).
-        category: (B,) index of the clip, for tables.
     """
 
     x: Tensor
@@ -146,7 +145,6 @@ class WindowSource:
     @torch.no_grad()
     def render(self, motion: MotionBatch, generator: torch.Generator) -> TrainingBatch:
         """Look at given motion (B, T + 1 frames) with new cameras and a new detector."""
-        batch, frames = motion.rotations.shape[:2]
         world = _pose_body(self.body, motion.rotations, motion.betas)
         scale = _leg_ratio(self.body, motion.betas)
         hips = motion.root_position * scale[:, None, None] + world.hips_from_pelvis

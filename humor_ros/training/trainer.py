@@ -253,17 +253,16 @@ class Trainer:
 
 def _start_near_standing(network: WhamNetwork) -> None:
     """Biases that make the untrained network answer a standing person that faces the camera."""
+    pose = torch.tensor(_IDENTITY_6D).repeat(24)
+    pose[:6] = torch.tensor(_FACING_6D)
+    pose_head, _, camera_head, _ = network.motion_decoder.regressor.heads()
+    _, root_head = network.trajectory_decoder.regressor.heads()
     with torch.no_grad():
-        head = network.motion_decoder.regressor
-        pose = torch.tensor(_IDENTITY_6D).repeat(24)
-        pose[:6] = torch.tensor(_FACING_6D)
-        head.declayer0.bias.copy_(pose)
-        head.declayer2.bias.copy_(torch.tensor([1.0, 0.0, 0.0]))
-        network.trajectory_decoder.regressor.declayer1.bias.copy_(torch.tensor(_IDENTITY_6D))
-        for network_part in ("trajectory_refiner",):
-            refiner = getattr(network, network_part).refiner
-            refiner.declayer0.bias.zero_()
-            refiner.declayer1.bias.zero_()
+        pose_head.bias.copy_(pose)
+        camera_head.bias.copy_(torch.tensor([1.0, 0.0, 0.0]))
+        root_head.bias.copy_(torch.tensor(_IDENTITY_6D))
+        for head in network.trajectory_refiner.refiner.heads():
+            head.bias.zero_()
 
 
 def _curve_row(report: StepReport) -> dict[str, float]:

@@ -176,7 +176,7 @@ def _existing(path: str | Path) -> Path:
 
 def _unreadable(path: Path, error: Exception) -> CheckpointError:
     text = str(error).strip()
-    reason = re.split(r"[\n.]", text)[0] if len(text) > 4 else type(error).__name__
+    reason = re.split(r"\n|\. ", text)[0] if len(text) > 4 else type(error).__name__
     return CheckpointError(
         f"{path} cannot be read as WHAM weights: it is corrupt, truncated or of another kind "
         f"({reason[:200]}); fetch or copy the file again"

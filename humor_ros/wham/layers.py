@@ -7,56 +7,54 @@ checkpoints. All states are batch-first, (P, layers, width), so that people can 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["Integrator", "LstmState", "NeuralInitialization", "Recurrence", "Regressor"]
+from humor_ros.wham.packed import LstmState, PackedRegressor
 
-#: Hidden and cell state, each (P, layers, width).
-LstmState = tuple[Tensor, Tensor]
-
-
-class Recurrence(Protocol):
-    """What a Regressor runs over time: a stack of LSTM layers."""
-
-    def __call__(self, x: Tensor, state: LstmState) -> tuple[Tensor, LstmState]:
-        """Run (P, T, in) with (P, layers, width) states; returns (P, T, width) and states."""
+__all__ = ["Integrator", "LstmState", "NeuralInitialization", "Regressor"]
 
 
 class Regressor(nn.Module):
     """LSTM whose linear heads read it out, one head's output optionally fed back.
 
-    The input at a frame is ``[x_t, fed-back output, extra_t]``. Fed back is the output of
-    head ``feedback_head`` at the previous frame. If that output is supplied from outside
-    (``feedback``), or there is none, the whole sequence is one LSTM call; otherwise the frames
-    are scanned, which computes the same function of the same parameters.
+    The input at a frame is ``[x_t, fed-back output, extra_t]``; fed back is the output of head
+    ``feedback_head`` at the previous frame. Where that output is supplied from outside
+    (``feedback``), switched off (``feeds_back``), or absent (``n_feedback`` 0), nothing waits
+    for the previous frame and the whole sequence is one LSTM call; otherwise the frames are
+    scanned. Both compute the same function of the same parameters.
     """
 
     def __init__(
         self,
-        d_in: int,
-        d_hidden: int,
-        d_out: Sequence[int],
-        d_init: int,
+        n_in: int,
+        width: int,
+        n_out: Sequence[int],
+        *,
         n_layers: int,
         dropout: float,
+        n_feedback: int = 0,
+        n_extra: int = 0,
         feedback_head: int = 0,
+        feeds_back: bool = True,
     ) -> None:
         super().__init__()
         self.rnn = nn.LSTM(
-            d_in + d_init,
-            d_hidden,
+            n_in + n_feedback + n_extra,
+            width,
             n_layers,
             batch_first=True,
             dropout=dropout if n_layers > 1 else 0.0,
         )
-        self.n_heads = len(d_out)
+        self.n_out = tuple(n_out)
+        self.n_in = n_in
+        self.n_feedback = n_feedback
         self.feedback_head = feedback_head
-        for index, size in enumerate(d_out):
-            head = nn.Linear(d_hidden, size)
+        self.feeds_back = feeds_back and n_feedback > 0
+        for index, size in enumerate(n_out):
+            head = nn.Linear(width, size)
             nn.init.xavier_uniform_(head.weight, gain=0.01)
             setattr(self, f"declayer{index}", head)
 
@@ -65,15 +63,38 @@ class Regressor(nn.Module):
         zeros = like.new_zeros(like.shape[0], self.rnn.num_layers, self.rnn.hidden_size)
         return zeros, zeros.clone()
 
-    def recur(self, x: Tensor, state: LstmState) -> tuple[Tensor, LstmState]:
-        """Run the LSTM stack over (P, T, in); returns (P, T, width) and the new state."""
-        h, c = (part.transpose(0, 1).contiguous() for part in state)
-        hidden, (h, c) = self.rnn(x, (h, c))
-        return hidden, (h.transpose(0, 1), c.transpose(0, 1))
+    def heads(self) -> list[nn.Linear]:
+        """The linear layers that read the LSTM out."""
+        return [getattr(self, f"declayer{index}") for index in range(len(self.n_out))]
 
-    def read(self, hidden: Tensor) -> list[Tensor]:
-        """Apply every head to (..., width)."""
-        return [getattr(self, f"declayer{index}")(hidden) for index in range(self.n_heads)]
+    def pack(self) -> PackedRegressor:
+        """The weights for running frame by frame; gradients flow through to the parameters."""
+        rnn, heads = self.rnn, self.heads()
+        weights, biases = [], []
+        for layer in range(rnn.num_layers):
+            w_input, w_hidden, b_input, b_hidden = (
+                getattr(rnn, f"{kind}_l{layer}")
+                for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            )
+            columns = [w_input]
+            if layer == 0:
+                fed = slice(self.n_in, self.n_in + self.n_feedback)
+                columns = [w_input[:, : self.n_in], w_input[:, fed.stop :]]
+                if self.feeds_back:
+                    columns.append(w_input[:, fed])
+            weights.append(torch.cat((*columns, w_hidden), dim=1))
+            biases.append(b_input + b_hidden)
+        before = sum(self.n_out[: self.feedback_head])
+        return PackedRegressor(
+            weights=tuple(weights),
+            biases=tuple(biases),
+            head=torch.cat([head.weight for head in heads]),
+            head_bias=torch.cat([head.bias for head in heads]),
+            head_sizes=self.n_out,
+            feedback_rows=slice(before, before + self.n_out[self.feedback_head]),
+            n_feedback=self.n_feedback if self.feeds_back else 0,
+            dropout=rnn.dropout if self.training else 0.0,
+        )
 
     def forward(
         self,
@@ -89,55 +110,58 @@ class Regressor(nn.Module):
         Args:
             x: (P, T, in) inputs.
             state: LSTM state before the first frame.
-            extra: (P, T, k) further inputs, placed after the fed-back ones.
+            extra: (P, T, k) further inputs.
             previous: (P, n) output of the feedback head before the first frame; needed
-                where ``feedback`` is None.
+                by a regressor that feeds back, unless ``feedback`` is given.
             feedback: (P, T, n) what to feed at each frame in place of the own output.
 
         Returns:
             The heads' outputs, each (P, T, n); the LSTM output (P, T, width); the new state.
 
         Raises:
-            ValueError: neither ``previous`` nor ``feedback`` is given.
+            ValueError: neither ``previous`` nor ``feedback`` is given where one is needed.
         """
-        if feedback is None and x.shape[1] == 1 and previous is not None:
+        if self.feeds_back and feedback is None:
+            if previous is None:
+                raise ValueError("give previous (free-running) or feedback (parallel over time)")
+            if x.shape[1] > 1:
+                joined = x if extra is None else torch.cat((x, extra), dim=-1)
+                return self.pack().run(joined, state, previous)
             feedback = previous[:, None]
-        if feedback is not None:
-            parts = (x, feedback) if extra is None else (x, feedback, extra)
-            hidden, state = self.recur(torch.cat(parts, dim=-1), state)
-            return self.read(hidden), hidden, state
-        if previous is None:
-            raise ValueError("Regressor needs previous (autoregressive) or feedback (parallel)")
-        frames: list[tuple[list[Tensor], Tensor]] = []
-        for t in range(x.shape[1]):
-            outputs, hidden, state = self(
-                x[:, t : t + 1],
-                state,
-                None if extra is None else extra[:, t : t + 1],
-                feedback=previous[:, None],
-            )
-            previous = outputs[self.feedback_head][:, 0]
-            frames.append((outputs, hidden))
-        heads = [torch.cat([frame[0][j] for frame in frames], 1) for j in range(self.n_heads)]
-        return heads, torch.cat([frame[1] for frame in frames], 1), state
+        elif not self.feeds_back and self.n_feedback:
+            feedback = x.new_zeros(*x.shape[:2], self.n_feedback)
+        parts = [part for part in (x, feedback, extra) if part is not None]
+        hidden, state = self._sequence(torch.cat(parts, dim=-1), state)
+        return [head(hidden) for head in self.heads()], hidden, state
+
+    def _sequence(self, x: Tensor, state: LstmState) -> tuple[Tensor, LstmState]:
+        """Run the LSTM over (P, T, in) in one call."""
+        h, c = (part.transpose(0, 1).contiguous() for part in state)
+        if torch.is_autocast_enabled(x.device.type):
+            reduced = torch.get_autocast_dtype(x.device.type)
+            hidden, (h, c) = self.rnn(x.to(reduced), (h.to(reduced), c.to(reduced)))
+            hidden, h, c = hidden.float(), h.float(), c.float()
+        else:
+            hidden, (h, c) = self.rnn(x, (h, c))
+        return hidden, (h.transpose(0, 1), c.transpose(0, 1))
 
 
 class NeuralInitialization(nn.Module):
     """Three linear layers that make an LSTM's first state from the first frame (section 3.2)."""
 
-    def __init__(self, d_in: int, d_hidden: int, n_layers: int) -> None:
+    def __init__(self, n_in: int, width: int, n_layers: int) -> None:
         super().__init__()
         self.n_layers = n_layers
-        self.d_hidden = d_hidden
-        self.linear1 = nn.Linear(d_in, d_hidden)
-        self.linear2 = nn.Linear(d_hidden, d_hidden * n_layers)
-        self.linear3 = nn.Linear(d_hidden * n_layers, 2 * d_hidden * n_layers)
+        self.width = width
+        self.linear1 = nn.Linear(n_in, width)
+        self.linear2 = nn.Linear(width, width * n_layers)
+        self.linear3 = nn.Linear(width * n_layers, 2 * width * n_layers)
 
     def forward(self, x: Tensor) -> LstmState:
         """Map (P, in) to hidden and cell state, each (P, layers, width), not squashed."""
         hidden = functional.relu(self.linear1(x))
         hidden = functional.relu(self.linear2(hidden))
-        state = self.linear3(hidden).view(-1, 2, self.n_layers, self.d_hidden)
+        state = self.linear3(hidden).view(-1, 2, self.n_layers, self.width)
         return state[:, 0], state[:, 1]
 
 
@@ -149,15 +173,15 @@ class Integrator(nn.Module):
     is a defined input.
     """
 
-    def __init__(self, d_context: int, d_feat: int, d_hidden: int, dropout: float) -> None:
+    def __init__(self, n_context: int, n_feature: int, width: int, dropout: float) -> None:
         super().__init__()
-        self.layer1 = nn.Linear(d_context + d_feat, d_hidden)
-        self.layer2 = nn.Linear(d_hidden, d_hidden)
-        self.layer3 = nn.Linear(d_hidden, d_context)
+        self.layer1 = nn.Linear(n_context + n_feature, width)
+        self.layer2 = nn.Linear(width, width)
+        self.layer3 = nn.Linear(width, n_context)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, context: Tensor, features: Tensor, residual: Tensor) -> Tensor:
-        """Merge (P, T, d_context) and (P, T, d_feat); residual is a (P, T) bool."""
+        """Merge (P, T, context) with (P, T, feature) numbers; residual is (P, T) bool."""
         hidden = self.dropout(functional.relu(self.layer1(torch.cat((context, features), -1))))
         hidden = self.dropout(functional.relu(self.layer2(hidden)))
         return self.layer3(hidden) + context * residual[..., None]

@@ -19,17 +19,11 @@ MAIN_JOINTS = (*range(10), *range(12, 22))
 _N_KP3D = 3 * N_KEYPOINTS
 
 
-def _feedback(given: Tensor | None, enabled: bool, x: Tensor, size: int) -> Tensor | None:
-    """Feed what is given, or zeros at every frame where feedback is switched off."""
-    return given if enabled else x.new_zeros(*x.shape[:2], size)
-
-
 class MotionEncoder(nn.Module):
     """Lifts 2D key-points to 3D and keeps the motion context (section 3.1)."""
 
     def __init__(self, config: WhamConfig) -> None:
         super().__init__()
-        self.feeds_back = config.kp_feedback
         self.embed_layer = nn.Linear(N_INPUT, config.d_embed)
         self.pos_drop = nn.Dropout(config.embed_dropout)
         self.neural_init = NeuralInitialization(_N_KP3D + N_INPUT, config.d_embed, config.n_layers)
@@ -37,9 +31,10 @@ class MotionEncoder(nn.Module):
             config.d_embed,
             config.d_embed,
             [_N_KP3D],
-            _N_KP3D,
-            config.n_layers,
-            config.rnn_dropout,
+            n_layers=config.n_layers,
+            dropout=config.rnn_dropout,
+            n_feedback=_N_KP3D,
+            feeds_back=config.kp_feedback,
         )
 
     def forward(
@@ -61,7 +56,7 @@ class MotionEncoder(nn.Module):
             embedded,
             state,
             previous=previous,
-            feedback=_feedback(feedback, self.feeds_back, x, _N_KP3D),
+            feedback=feedback,
         )
         return kp3d, torch.cat((hidden, kp3d), dim=-1), state
 
@@ -71,15 +66,16 @@ class TrajectoryDecoder(nn.Module):
 
     def __init__(self, config: WhamConfig) -> None:
         super().__init__()
-        self.feeds_back = config.root_feedback
         self.regressor = Regressor(
             config.d_context,
             config.d_context,
             [3, 6],
-            12,
-            config.n_layers,
-            config.rnn_dropout,
+            n_layers=config.n_layers,
+            dropout=config.rnn_dropout,
+            n_feedback=6,
+            n_extra=6,
             feedback_head=1,
+            feeds_back=config.root_feedback,
         )
 
     def forward(
@@ -107,7 +103,7 @@ class TrajectoryDecoder(nn.Module):
             state,
             cam_angvel,
             previous=previous,
-            feedback=_feedback(feedback, self.feeds_back, context, 6),
+            feedback=feedback,
         )
         return root, velocity, state
 
@@ -117,7 +113,6 @@ class MotionDecoder(nn.Module):
 
     def __init__(self, config: WhamConfig) -> None:
         super().__init__()
-        self.feeds_back = config.pose_feedback
         self.neural_init = NeuralInitialization(
             6 * len(MAIN_JOINTS), config.d_context, config.n_layers
         )
@@ -125,9 +120,10 @@ class MotionDecoder(nn.Module):
             config.d_context,
             config.d_context,
             [144, 10, 3, 4],
-            144,
-            config.n_layers,
-            config.rnn_dropout,
+            n_layers=config.n_layers,
+            dropout=config.rnn_dropout,
+            n_feedback=144,
+            feeds_back=config.pose_feedback,
         )
 
     def forward(
@@ -148,7 +144,7 @@ class MotionDecoder(nn.Module):
             context,
             state,
             previous=previous,
-            feedback=_feedback(feedback, self.feeds_back, context, 144),
+            feedback=feedback,
         )
         return outputs, state
 
@@ -159,12 +155,11 @@ class TrajectoryRefiner(nn.Module):
     def __init__(self, config: WhamConfig) -> None:
         super().__init__()
         self.refiner = Regressor(
-            config.d_context + 12,
+            config.d_context + 12 + 9,
             config.refiner_width,
             [6, 3],
-            9,
-            config.n_refiner_layers,
-            config.rnn_dropout,
+            n_layers=config.n_refiner_layers,
+            dropout=config.rnn_dropout,
         )
 
     def forward(
@@ -183,8 +178,6 @@ class TrajectoryRefiner(nn.Module):
             Refined root (P, T, 6), refined velocity (P, T, 3), new LSTM state.
         """
         (d_root, d_velocity), _, state = self.refiner(
-            torch.cat((context, foot_motion), dim=-1),
-            state,
-            feedback=torch.cat((root, velocity), dim=-1),
+            torch.cat((context, foot_motion, root, velocity), dim=-1), state
         )
         return root + d_root, velocity + d_velocity, state

@@ -128,7 +128,7 @@ def read_smpl_arrays(path: Path) -> SmplArrays:
 def _read_npz(path: Path) -> dict[str, Any]:
     """Read the needed arrays; Python objects inside are refused, so nothing is executed."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             return {name: archive[name] for name in _REQUIRED if name in archive.files}
     except (ValueError, zipfile.BadZipFile, EOFError, OSError, AttributeError) as error:
         raise ValueError(

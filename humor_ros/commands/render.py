@@ -33,6 +33,13 @@ def render(
     import sys
     from contextlib import closing
 
+    if output.suffix.lower() not in _SUFFIXES:
+        raise typer.BadParameter(f"--output must end in .mp4 or .png, got {output}")
+    if not output.parent.is_dir():
+        raise typer.BadParameter(f"--output: folder not found: {output.parent}")
+    if body is not None and not mesh:
+        raise typer.BadParameter("--body is only used with --mesh")
+
     import cv2
     from rich.progress import Progress
 
@@ -41,12 +48,6 @@ def render(
     from humor_ros.viewer.mesh import BodyMeshes
     from humor_ros.viewer.playback import draw_film, draw_summary
 
-    if output.suffix.lower() not in _SUFFIXES:
-        raise typer.BadParameter(f"--output must end in .mp4 or .png, got {output}")
-    if not output.parent.is_dir():
-        raise typer.BadParameter(f"--output: folder not found: {output.parent}")
-    if body is not None and not mesh:
-        raise typer.BadParameter("--body is only used with --mesh")
     track = TrackFile.read(tracks)
     meshes = None
     if mesh:

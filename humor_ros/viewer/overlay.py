@@ -28,6 +28,8 @@ _CONTACT_PROBABILITY = 0.5
 #: Opacity of the figure of somebody who is measured, and of somebody who is predicted.
 _OPACITY = 0.9
 _OPACITY_OCCLUDED = 0.45
+#: Boxes reach from key-point to key-point; drawn with this much room, in sizes of the box.
+_BOX_ROOM = 0.06
 _CASING: Color = (30, 26, 24)
 
 
@@ -124,8 +126,10 @@ def _draw_keypoints(image: Image, person: DrawablePerson, size: float) -> None:
 def _draw_box(image: Image, person: DrawablePerson, color: Color, size: float) -> None:
     if not np.isfinite(person.box_xyxy).all():
         return
+    box = np.asarray(person.box_xyxy, np.float64)
+    room = _BOX_ROOM * float(np.max(box[2:] - box[:2])) * np.array((-1, -1, 1, 1))
     limit = np.array(image.shape[1::-1] * 2) - 1
-    left, top, right, bottom = np.clip(person.box_xyxy, 0, limit).round().astype(int).tolist()
+    left, top, right, bottom = np.clip(box + room, 0, limit).round().astype(int).tolist()
     width = max(1, round(1.2 * size))
     cv2.rectangle(image, (left, top), (right, bottom), color, width, cv2.LINE_AA)
     state = person.tracking_state

@@ -60,8 +60,9 @@ def test_only_resting_foot_points_are_filled(blank, camera, make_person) -> None
 def test_box_has_the_colour_of_the_person(blank, camera, make_person) -> None:
     person, colors = make_person(), PersonColors()
     image = draw_overlay(blank, [person], camera, colors, figures=False, keypoints=False)
-    left, top, _, bottom = person.box_xyxy
-    assert near(image, (left, (top + bottom) / 2), colors.of("abcde"))
+    left, top, right, bottom = person.box_xyxy
+    outside = left - 0.06 * max(right - left, bottom - top)
+    assert near(image, (outside, (top + bottom) / 2), colors.of("abcde"))
 
 
 def test_measured_keypoints_are_marked_and_unsure_ones_are_not(blank, camera, make_person) -> None:

@@ -46,6 +46,7 @@ class FollowedPerson:
         detections: whole-image detections so far.
         unsupported: whole-image searches in a row that did not find the person.
         quarter_turns: turns of the crop that set the person upright in it.
+        crop_misses: crops in a row that did not show the person.
         confirmed: whether it counts as a person (no longer TENTATIVE).
     """
 
@@ -62,6 +63,7 @@ class FollowedPerson:
     hits: int = 1
     detections: int = 1
     unsupported: int = 0
+    crop_misses: int = 0
     quarter_turns: int = 0
     confirmed: bool = False
     _mended_since_s: float | None = None

@@ -29,7 +29,7 @@ _SHADOW = 0.3
 #: A detection this like a person who already has one is the same person twice.
 _SAME_PERSON = 0.3
 _SAME_BOX = 0.7
-#: A newcomer that so many searches in a row do not find was no person.
+#: A newcomer that so many searches, or crops, in a row do not show was no person.
 _TENTATIVE_MISSES = 2
 #: Overlap below which a torso's colours are surely its own.
 _ISOLATED = 0.1
@@ -167,8 +167,11 @@ class PeopleTracker:
             unseen_s = stamp_s - person.measured_stamp_s
             verdict = judge(person, keypoints, others, unseen_s, self._config)
             if verdict is Verdict.PERSON:
+                person.crop_misses = 0
                 claims.append((person, keypoints))
-            elif verdict is Verdict.NOBODY:
+                continue
+            person.crop_misses += 1
+            if verdict is Verdict.NOBODY:
                 self._counters["low_scores"] += 1
             else:
                 self._counters["jumps_rejected"] += 1
@@ -247,7 +250,11 @@ class PeopleTracker:
         for row, person in enumerate(self._people):
             if row not in matched_people:
                 person.unsupported += 1
-        self._people = [p for p in self._people if p.confirmed or p.unsupported < _TENTATIVE_MISSES]
+        self._people = [
+            p
+            for p in self._people
+            if p.confirmed or max(p.unsupported, p.crop_misses) < _TENTATIVE_MISSES
+        ]
         taken = {column for _, column in pairs}
         for column, detection in enumerate(detections):
             if column not in taken:
@@ -298,11 +305,18 @@ class PeopleTracker:
         keypoints = self._keypoints_of(image, detection)
         if keypoints is None:
             return
+        if any(p.measured and self._is_same(p, keypoints) for p in self._people):
+            self._counters["merged"] += 1
+            return
         person = FollowedPerson.begin(self._next_id, keypoints, stamp_s)
         person.refined_frame = self._frame
         self._next_id += 1
         self._counters["newcomers"] += 1
         self._people.append(person)
+
+    def _is_same(self, person: FollowedPerson, keypoints: Array) -> bool:
+        alike = keypoint_similarity(keypoints, person.keypoints, person.motion.size)
+        return alike > self._config.duplicate_similarity
 
     def _is_double(self, person: FollowedPerson, detection: Detection) -> bool:
         overlap = float(box_iou(detection.box_xyxy[None], person.box_xyxy[None])[0, 0])

@@ -43,6 +43,7 @@ def render(
     import cv2
     from rich.progress import Progress
 
+    from humor_ros.io.bag_topics import BagTopics
     from humor_ros.io.sources import ImageEvent, open_source
     from humor_ros.io.track_file import TrackFile
     from humor_ros.viewer.mesh import BodyMeshes
@@ -54,7 +55,8 @@ def render(
         from humor_ros.body.model import BodyModel
 
         meshes = BodyMeshes(BodyModel.load(body))
-    with open_source(video, image_topic=image_topic) as events:
+    topics = None if image_topic is None else BagTopics(image=image_topic)
+    with open_source(video, topics=topics) as events:
         images = ((event.index, event.bgr) for event in events if isinstance(event, ImageEvent))
         if output.suffix.lower() == ".png":
             with closing(images):

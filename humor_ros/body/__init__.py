@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from humor_ros.body.kinematics import global_rotations, local_rotations
 from humor_ros.body.model import BodyModel, BodyOutput, packaged_body_path
+from humor_ros.body.shape import Capsule, bone_lengths, capsules, joint_offsets, stature
 from humor_ros.body.skeleton import (
     COCO17_EDGES,
     COCO17_FLIP,
@@ -38,9 +39,14 @@ __all__ = [
     "WHAM31_NAMES",
     "BodyModel",
     "BodyOutput",
+    "Capsule",
     "SmplArrays",
+    "bone_lengths",
+    "capsules",
     "global_rotations",
+    "joint_offsets",
     "local_rotations",
     "packaged_body_path",
     "read_smpl_arrays",
+    "stature",
 ]

@@ -53,6 +53,6 @@ setup(
         ("share/humor_ros/requirements", _files("requirements")),
     ],
     # Names only: the versions that are tested together stand in requirements/.
-    install_requires=_REQUIREMENT.findall(_read("requirements/runtime.txt")),
+    install_requires=sorted(set(_REQUIREMENT.findall(_read("requirements/runtime.txt")))),
     entry_points={"console_scripts": _console_scripts()},
 )

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Keeps whole virtual environments between checkouts, as trees of hard links.
+#
+#   venv_cache.sh keep ENTRY VENV   store VENV as ENTRY
+#   venv_cache.sh take ENTRY VENV   put a copy of ENTRY at VENV; fails where there is none
+#
+# An environment knows its own path (the first line of its scripts, pyvenv.cfg), so a copy is told
+# its new one. An entry is complete as soon as it can be seen, and is never run from.
+set -euo pipefail
+
+verb="$1"
+entry="$2"
+venv="$3"
+
+copy() { cp -al "$1" "$2" 2>/dev/null || { rm -rf "$2" && cp -a "$1" "$2"; }; }
+
+# sed replaces a file in place of writing into it, so that the other copies keep theirs.
+relocate() {
+  local old
+  old="$(cat "$1/.origin")"
+  grep -lI --null -F "$old" "$1"/bin/* "$1/pyvenv.cfg" | xargs -0 -r sed -i "s|$old|$2|g"
+}
+
+case "$verb" in
+  keep)
+    mkdir -p "$(dirname "$entry")"
+    fresh="$entry.$$"
+    copy "$venv" "$fresh"
+    echo "$venv" >"$fresh/.origin"
+    mv -T "$fresh" "$entry" 2>/dev/null || rm -rf "$fresh"
+    # The three newest are enough.
+    ls -1dt "$(dirname "$entry")"/venv-* | tail -n +4 | xargs -r rm -rf
+    ;;
+  take)
+    [ -f "$entry/.origin" ] || exit 1
+    rm -rf "$venv"
+    copy "$entry" "$venv"
+    relocate "$venv" "$venv"
+    rm -f "$venv/.origin"
+    touch "$entry"
+    ;;
+  *)
+    echo "venv_cache.sh: unknown verb '$verb', expected keep or take" >&2
+    exit 2
+    ;;
+esac

@@ -69,9 +69,7 @@ def pipeline_config(values: Mapping[str, Any]) -> PipelineConfig:
             rotation_camera_imu=configured_extrinsics(values),
             imu_time_offset_s=values["imu.time_offset"],
         ),
-        stream=StreamConfig(
-            world_mode=values["world_mode"], camera_fixed=values["camera_fixed"]
-        ),
+        stream=StreamConfig(world_mode=values["world_mode"], camera_fixed=values["camera_fixed"]),
         weights=_existing(values, "weights_path"),
         body=_existing(values, "body_path"),
     )

@@ -17,10 +17,9 @@ os.environ["ROS_DOMAIN_ID"] = os.environ.get(
 def missing_ros() -> str:
     """Why the ROS tests cannot run; empty when they can."""
     try:
+        import humor_ros.msg  # noqa: F401
         import rclpy  # noqa: F401
         import tf2_msgs.msg  # noqa: F401
-
-        import humor_ros.msg  # noqa: F401
     except ImportError as error:
         return f"needs rclpy and the built messages ({error}); run 'make setup'"
     return ""

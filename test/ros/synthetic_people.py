@@ -108,4 +108,6 @@ def static_motion(stamp_s=0.0, interval_s=0.0, mode=CameraMotionMode.STATIC):
 
 def make_result(humans, stamp_s=0.0, **motion):
     """One frame's result."""
-    return FrameResult(stamp_s=stamp_s, humans=tuple(humans), camera=static_motion(stamp_s, **motion))
+    return FrameResult(
+        stamp_s=stamp_s, humans=tuple(humans), camera=static_motion(stamp_s, **motion)
+    )

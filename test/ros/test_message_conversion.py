@@ -6,11 +6,11 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
+from humor_ros.msg import HumanStates
 from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Header
 from synthetic_people import make_human, static_motion
 
-from humor_ros.msg import HumanStates
 from humor_ros.ros.conversion import frame_to_message, human_from_message, human_to_message
 from humor_ros.ros.derived_human import DerivedHuman
 from humor_ros.ros.time_conversion import seconds_from_stamp, stamp_from_seconds
@@ -39,7 +39,9 @@ def test_a_human_state_comes_back_from_its_message(seed):
 
 
 def test_all_people_of_an_image_go_through_serialisation():
-    people = [DerivedHuman(make_human(name, 12.5, seed=i)) for i, name in enumerate(("aaaaa", "b" * 5))]
+    people = [
+        DerivedHuman(make_human(name, 12.5, seed=i)) for i, name in enumerate(("aaaaa", "b" * 5))
+    ]
     message = frame_to_message(
         people, static_motion(12.5), _header("cam"), _header("world"), (1280, 720), 0.01
     )

@@ -264,7 +264,10 @@ class OptimConfig:
             with noise; "free" lets it run on its own output, as in use (slower).
         free_from: share of the run after which "free" takes over.
         bfloat16: whether the LSTMs compute in bfloat16 (weights stay float32).
-        trajectory_only: train only the trajectory decoder and the refiner.
+        modules: "all"; "pose" trains motion encoder and decoder and leaves the trajectory's
+            modules out of the pass (twice as fast); "trajectory" trains trajectory decoder and
+            refiner behind frozen other modules.
+        forget_bias: added to the LSTMs' forget gates at the start of a fresh run.
     """
 
     batch_size: int = 64
@@ -277,11 +280,16 @@ class OptimConfig:
     root_feedback: str = "teacher"
     free_from: float = 0.6
     bfloat16: bool = True
-    trajectory_only: bool = False
+    modules: str = "all"
+    forget_bias: float = 1.0
 
     def __post_init__(self) -> None:
         _check_positive(self, "batch_size", "learning_rate", "clip_norm")
         _check_share(self, "final_rate", "ema_decay", "free_from")
+        if self.modules not in ("all", "pose", "trajectory"):
+            raise ValueError(
+                f"OptimConfig.modules must be 'all', 'pose' or 'trajectory', got {self.modules!r}"
+            )
         if self.root_feedback not in ("teacher", "free"):
             raise ValueError(
                 f"OptimConfig.root_feedback must be 'teacher' or 'free', got {self.root_feedback!r}"

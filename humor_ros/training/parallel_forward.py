@@ -148,6 +148,7 @@ def predict_sequence(
     init_root: Tensor,
     root_feedback: Tensor | None,
     bfloat16: bool = False,
+    trajectory: bool = True,
 ) -> Prediction:
     """Run all modules without image features over whole windows.
 
@@ -159,6 +160,8 @@ def predict_sequence(
         root_feedback: (B, T, 6) root that the trajectory decoder is told for the frame before;
             None lets it run on its own output.
         bfloat16: compute the LSTMs in bfloat16.
+        trajectory: False leaves trajectory decoder and refiner out; the root stays what it was
+            at the start and the velocity zero.
 
     Returns:
         Everything that the losses need.
@@ -191,17 +194,22 @@ def predict_sequence(
     kp3d = encoder.regressor.heads()[0](hidden)
     context = torch.cat([hidden, kp3d], -1)
 
-    trajectory = network.trajectory_decoder.regressor
-    velocity_head, root_head = trajectory.heads()
-    if root_feedback is None and config.root_feedback:
+    decoder_of_trajectory = network.trajectory_decoder.regressor
+    velocity_head, root_head = decoder_of_trajectory.heads()
+    if not trajectory:
+        states = hidden.new_zeros(batch, frames, config.d_context)
+        root_6d = init_root.expand(batch, frames + 1, 6)
+    elif root_feedback is None and config.root_feedback:
         states, root_6d = _trajectory_free(
-            trajectory.rnn, root_head, context, init_root, cam_angvel, autocast
+            decoder_of_trajectory.rnn, root_head, context, init_root, cam_angvel, autocast
         )
     else:
         told = torch.zeros_like(cam_angvel) if root_feedback is None else root_feedback
-        states = _lstm(trajectory.rnn, torch.cat([context, told, cam_angvel], -1), None, autocast)
+        states = _lstm(
+            decoder_of_trajectory.rnn, torch.cat([context, told, cam_angvel], -1), None, autocast
+        )
         root_6d = torch.cat([init_root, root_head(states)], 1)
-    velocity = velocity_head(states)
+    velocity = velocity_head(states) if trajectory else x.new_zeros(batch, frames, 3)
 
     decoder = network.motion_decoder
     main = init_smpl[:, 0, list(_MAIN_JOINTS)].flatten(1)
@@ -227,16 +235,18 @@ def predict_sequence(
     upright = root[:, 1:] @ rotations[:, :, 0].mT
     feet_relative = feet @ upright.mT
     feet_world = feet_relative + translation[:, :, None]
-    root_refined, velocity_refined = _refine(
-        network,
-        context.detach(),
-        root_6d.detach(),
-        velocity,
-        feet_relative.detach(),
-        feet_world.detach(),
-        contact.detach(),
-        autocast,
-    )
+    root_refined, velocity_refined = root_6d, velocity
+    if trajectory:
+        root_refined, velocity_refined = _refine(
+            network,
+            context.detach(),
+            root_6d.detach(),
+            velocity,
+            feet_relative.detach(),
+            feet_world.detach(),
+            contact.detach(),
+            autocast,
+        )
     refined = rotation_6d_to_matrix(root_refined)
     translation_refined = roll_out(refined, velocity_refined)
     turned = feet @ (refined[:, 1:] @ rotations[:, :, 0].mT).mT

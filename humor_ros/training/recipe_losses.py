@@ -142,5 +142,6 @@ def recipe_losses(prediction: Prediction, truth: TrainingBatch) -> dict[str, Ten
 
 
 def weighted_sum(terms: dict[str, Tensor], config: LossConfig) -> Tensor:
-    """Total of the terms with the weights of the configuration."""
-    return torch.stack([getattr(config, name) * value for name, value in terms.items()]).sum()
+    """Total of the terms with the weights of the configuration; weight 0 leaves a term out."""
+    weights = {name: getattr(config, name) for name in terms}
+    return torch.stack([weights[name] * terms[name] for name in terms if weights[name]]).sum()

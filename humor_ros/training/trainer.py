@@ -78,9 +78,11 @@ class Trainer:
         self.generator = torch.Generator().manual_seed(config.seed)
         self.network = WhamNetwork(config.network)
         _start_near_standing(self.network)
-        if config.optim.trajectory_only:
+        _add_forget_bias(self.network, config.optim.forget_bias)
+        if config.optim.modules != "all":
+            wanted = config.optim.modules == "trajectory"
             for name, parameter in self.network.named_parameters():
-                parameter.requires_grad_(name.startswith("trajectory_"))
+                parameter.requires_grad_(name.startswith("trajectory_") == wanted)
         for parameter in self.network.integrator.parameters():
             parameter.requires_grad_(False)
         trained = [p for p in self.network.parameters() if p.requires_grad]
@@ -120,7 +122,12 @@ class Trainer:
         self.network.train()
         batch = self.training.batch(optim.batch_size, self.generator)
         answer = run_network(
-            self.network, self.body, batch, teacher=teacher, bfloat16=optim.bfloat16
+            self.network,
+            self.body,
+            batch,
+            teacher=teacher,
+            bfloat16=optim.bfloat16,
+            trajectory=optim.modules != "pose",
         )
         terms = recipe_losses(answer, batch)
         loss = weighted_sum(terms, self.config.loss)
@@ -249,6 +256,15 @@ class Trainer:
             for name, parameter in self.network.named_parameters():
                 parameter.data.copy_(content["average"]["values"][name])
         self.average = WeightAverage(self.network, self.config.optim.ema_decay)
+
+
+def _add_forget_bias(network: WhamNetwork, bias: float) -> None:
+    """Let fresh LSTMs remember (Jozefowicz et al. 2015): the second quarter of a gate bias."""
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if ".rnn.bias_ih_l" in name:
+                quarter = len(parameter) // 4
+                parameter[quarter : 2 * quarter] += bias
 
 
 def _start_near_standing(network: WhamNetwork) -> None:

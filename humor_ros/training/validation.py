@@ -22,7 +22,13 @@ _FPS = 30.0
 
 
 def run_network(
-    network: WhamNetwork, body: BodyModel, batch: TrainingBatch, *, teacher: bool, bfloat16: bool
+    network: WhamNetwork,
+    body: BodyModel,
+    batch: TrainingBatch,
+    *,
+    teacher: bool,
+    bfloat16: bool,
+    trajectory: bool = True,
 ) -> Prediction:
     """The network's answers to a batch; ``teacher`` tells it the noisy true root."""
     return predict_sequence(
@@ -36,6 +42,7 @@ def run_network(
         init_root=batch.init_root,
         root_feedback=batch.root_feedback if teacher else None,
         bfloat16=bfloat16,
+        trajectory=trajectory,
     )
 
 

@@ -100,7 +100,7 @@ def test_the_schedule_ends_with_the_minutes(tiny, library, body, tmp_path):
 
 
 def test_only_the_trajectory_moves_when_asked(tiny, library, body, tmp_path):
-    config = replace(tiny, optim=replace(tiny.optim, trajectory_only=True))
+    config = replace(tiny, optim=replace(tiny.optim, modules="trajectory"))
     trainer = make(config, library, body, tmp_path)
     before = {n: p.detach().clone() for n, p in trainer.network.named_parameters()}
     trainer.train_step()
@@ -110,6 +110,19 @@ def test_only_the_trajectory_moves_when_asked(tiny, library, body, tmp_path):
         if not torch.equal(p, before[n])
     }
     assert moved == {"trajectory_decoder", "trajectory_refiner"}
+
+
+def test_pose_alone_leaves_the_trajectory_where_it_was(tiny, library, body, tmp_path):
+    loss = replace(tiny.loss, root=0, root_refined=0, root_velocity=0, root_velocity_refined=0)
+    loss = replace(loss, sliding=0, sliding_refined=0)
+    config = replace(tiny, loss=loss, optim=replace(tiny.optim, modules="pose"))
+    trainer = make(config, library, body, tmp_path)
+    before = trainer.network.trajectory_decoder.regressor.rnn.weight_hh_l0.detach().clone()
+    encoder = trainer.network.motion_encoder.embed_layer.weight.detach().clone()
+    trainer.train_step()
+    after = trainer.network.trajectory_decoder.regressor.rnn.weight_hh_l0
+    assert torch.equal(before, after)
+    assert not torch.equal(encoder, trainer.network.motion_encoder.embed_layer.weight)
 
 
 def test_resuming_without_a_snapshot_names_the_folder(tiny, library, body, tmp_path):

@@ -70,9 +70,9 @@ def substitute_regressors(arrays: SmplArrays) -> tuple[Array, Array]:
     """Make stand-ins for WHAM's regressors, which are licensed with SMPL, for SMPL's own mesh.
 
     Limbs, hips and neck are SMPL's joints; nose, eyes, ears and feet are single public
-    vertices; the top of the head is the highest vertex. WHAM's COCO hips lie a few centimetres
-    from SMPL's hip joints, so a network trained with the licensed regressors keeps its joint
-    angles but is offset by that; give the regressors, or take them from the checkpoint.
+    vertices; the top of the head is the highest vertex. WHAM's COCO hips need not stand
+    where SMPL's hip joints do, and its mid-hip centres every output; prefer the regressors
+    themselves, which WHAM's checkpoint embeds too.
 
     Args:
         arrays: a body with SMPL's 6,890 vertices.

@@ -26,7 +26,8 @@ COCO_FLIP = np.array([0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15])
 #: Pairs that a network confuses together, by the name of the group.
 LEFT_RIGHT_GROUPS: dict[str, tuple[tuple[int, int], ...]] = {
     "body": COCO_PAIRS,
-    "limbs": COCO_PAIRS[2:],
+    "below_head": COCO_PAIRS[2:],
+    "arms_and_legs": ((7, 8), (9, 10), (13, 14), (15, 16)),
     "arms": ((7, 8), (9, 10)),
     "upper": ((5, 6), (7, 8), (9, 10)),
     "legs": ((13, 14), (15, 16)),

@@ -24,7 +24,7 @@ _THIN = ("foot", "hand", "wrist", "collar", "head", "neck")
 #: Strokes are kept between these widths, in pixels, near and far.
 _MIN_WIDTH_PX, _MAX_WIDTH_PX = 2.0, 22.0
 #: Joints are dotted from this scale on, pixels per metre.
-_DOTS_FROM = 140.0
+_DOTS_FROM = 240.0
 
 
 def bone_color(child: int, trunk: Color) -> Color:

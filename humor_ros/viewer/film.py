@@ -20,10 +20,12 @@ __all__ = ["Film"]
 #: Width of the world's column, and height of the oblique view, in heights of the picture.
 _COLUMN = 0.8
 _OBLIQUE = 0.58
+#: Ways go back this many pictures: 20 s at 30 Hz.
+_TRAIL_PICTURES = 600
 
 
 class Film:
-    """Draws picture after picture; ways and footprints grow from call to call.
+    """Draws picture after picture; ways and footprints follow from call to call.
 
     Args:
         scene: what the world views show.
@@ -43,7 +45,7 @@ class Film:
         self._height = 2 * (max(240, height) // 2)
         self._meshes = meshes
         self._colors = PersonColors()
-        self._trails = Trails()
+        self._trails = Trails(_TRAIL_PICTURES)
         width = 2 * round(_COLUMN * self._height / 2)
         tall = round(_OBLIQUE * self._height)
         self._oblique = WorldView.oblique(scene, width, tall, meshes)

@@ -30,6 +30,8 @@ _OPACITY = 0.9
 _OPACITY_OCCLUDED = 0.45
 #: Boxes reach from key-point to key-point; drawn with this much room, in sizes of the box.
 _BOX_ROOM = 0.06
+#: Radius of the mark on a foot point, metres on the body.
+_FOOT_MARK_M = 0.025
 _CASING: Color = (30, 26, 24)
 
 
@@ -43,6 +45,7 @@ def draw_overlay(
     keypoints: bool = True,
     figures: bool = True,
     meshes: BodyMeshes | None = None,
+    size: float | None = None,
 ) -> Image:
     """Draw people over an image and return the new image.
 
@@ -55,6 +58,8 @@ def draw_overlay(
         keypoints: draw the measured key-points.
         figures: draw the body's skeleton and foot contacts.
         meshes: draw the body's surface by these in place of the skeleton.
+        size: of marks and letters, 1 being right for a picture 480 pixels high; by the
+            image's height if None.
 
     Raises:
         ValueError: if the image is not (H, W, 3) uint8.
@@ -65,7 +70,7 @@ def draw_overlay(
         )
     colors = colors or PersonColors()
     image = image_bgr.copy()
-    size = max(1.0, image.shape[0] / 480.0)
+    size = max(1.0, image.shape[0] / 480.0) if size is None else size
     for person in sorted(people, key=lambda human: -float(human.root_position_camera[2])):
         color = colors.of(person.person_id)
         if figures:
@@ -107,12 +112,15 @@ def _draw_body(image: Image, person: DrawablePerson, camera: PinholeCamera, colo
 
 def _draw_feet(image: Image, person: DrawablePerson, camera: PinholeCamera, size: float) -> None:
     feet = _project(camera, world_to_camera(person, person.contact_positions_world))
+    # Marks are no larger than a foot is wide, however small the person.
+    scale = camera.fx / max(float(person.root_position_camera[2]), _NEAREST_M)
+    radius = float(np.clip(_FOOT_MARK_M * scale, 1.5 * size, 4.0 * size))
     for place, probability in zip(feet, person.contacts, strict=True):
         if probability > _CONTACT_PROBABILITY:
-            disc(image, place, 5.0 * size, _CASING)
-            disc(image, place, 3.8 * size, CONTACT)
+            disc(image, place, radius + max(1.0, 0.8 * size), _CASING)
+            disc(image, place, radius, CONTACT)
         else:
-            ring(image, place, 3.0 * size, KEYPOINT, 1.0)
+            ring(image, place, 0.8 * radius, KEYPOINT, 1.0)
 
 
 def _draw_keypoints(image: Image, person: DrawablePerson, size: float) -> None:

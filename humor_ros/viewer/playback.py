@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
+
 from humor_ros.io.track_file import TrackFile, TrackRow
 from humor_ros.types import Image
 from humor_ros.viewer.film import Film
@@ -47,7 +49,7 @@ def draw_film(
         OSError: if the file cannot be written.
     """
     rows = [track.row(index) for index in range(len(track))]
-    scene = Scene.around(rows, _poses(rows))
+    scene = Scene.around(rows, _poses(rows), level_assumed=_level_assumed(track))
     film = Film(scene, track.camera, height, meshes)
     pose: CameraPose | None = None
     written = 0
@@ -116,6 +118,7 @@ def draw_summary(
         poses=poses,
         captions=[f"{stamp - start_s:.1f} s" for stamp in chosen.values()],
         meshes=meshes,
+        level_assumed=_level_assumed(track),
         width=width,
     )
 
@@ -135,6 +138,10 @@ def _matched(
                 f"the tracks were made from {size[0]}x{size[1]}; give the same input to both"
             )
         yield frame, image, people_at[frame]
+
+
+def _level_assumed(track: TrackFile) -> bool:
+    return not bool(np.all(track["gravity_known"]))
 
 
 def _pose(people: list[TrackRow], before: CameraPose | None) -> CameraPose | None:

@@ -68,18 +68,27 @@ class Scene:
     Attributes:
         ground_z: height of the floor, metres.
         points: (N, 3) places that must be seen, N >= 2, metres.
+        level_assumed: nothing measured the camera's tilt; the world may lean.
     """
 
     ground_z: float
     points: Array
+    level_assumed: bool = False
 
     @classmethod
-    def around(cls, people: Iterable[DrawablePerson], cameras: Iterable[CameraPose] = ()) -> Scene:
+    def around(
+        cls,
+        people: Iterable[DrawablePerson],
+        cameras: Iterable[CameraPose] = (),
+        *,
+        level_assumed: bool = False,
+    ) -> Scene:
         """The box around people (outliers left out), the cameras, and their floor.
 
         Args:
             people: everybody at every image to be shown.
             cameras: camera poses to be shown.
+            level_assumed: nothing measured the camera's tilt.
         """
         everybody = list(people)
         lenses = [np.asarray(pose.position_world_camera, np.float64) for pose in cameras]
@@ -97,7 +106,8 @@ class Scene:
         pair = np.stack((low - _FREE_M * _LEVEL, high + _FREE_M))
         corners = np.stack(np.meshgrid((0, 1), (0, 1), (0, 1)), axis=-1).reshape(-1, 3)
         below = eyes * _LEVEL + (0.0, 0.0, ground_z)
-        return cls(ground_z, np.concatenate((pair[corners, np.arange(3)], eyes, below)))
+        points = np.concatenate((pair[corners, np.arange(3)], eyes, below))
+        return cls(ground_z, points, level_assumed)
 
     @property
     def grid_step_m(self) -> float:

@@ -20,6 +20,8 @@ from humor_ros.viewer.world_view import WorldView
 __all__ = ["pick_moments", "render_summary"]
 
 _GAP_PX = 6
+#: Size of marks and letters in the strip, 1 being right for a picture 480 pixels high.
+_MARKS = 0.9
 #: Share of the width for the view from above, and height of the world's row in widths.
 _ABOVE = 0.42
 _WORLD_HEIGHT = 0.36
@@ -68,6 +70,7 @@ def render_summary(
     poses: Sequence[CameraPose] = (),
     captions: Sequence[str] = (),
     meshes: BodyMeshes | None = None,
+    level_assumed: bool = False,
     width: int = 1600,
 ) -> Image:
     """Draw the summary picture.
@@ -80,6 +83,7 @@ def render_summary(
         poses: where the camera was at each moment; the last one is drawn.
         captions: a few words for each moment (its time).
         meshes: draw the body's surface by these in place of stick figures.
+        level_assumed: write that the camera was taken to be level.
         width: of the picture, pixels.
 
     Returns:
@@ -96,7 +100,9 @@ def render_summary(
         for person in people:
             colors.of(person.person_id)
     strip = _strip(frames, camera, colors, captions, meshes, width)
-    world = _world(frames, everything, camera, colors, poses, meshes, width)
+    everybody = [person for people in everything for person in people]
+    scene = Scene.around(everybody, poses, level_assumed=level_assumed)
+    world = _world(frames, everything, camera, scene, colors, poses, meshes, width)
     gap = np.full((_GAP_PX, width, 3), PAPER, np.uint8)
     return np.concatenate((strip, gap, world))
 
@@ -116,7 +122,11 @@ def _strip(
     height = max(1, round(one * (bottom - top) / (right - left)))
     strip = np.full((height, width, 3), PAPER, np.uint8)
     for index, (image, people) in enumerate(frames):
-        drawn = draw_overlay(image, people, camera, colors, keypoints=False, meshes=meshes)
+        # Marks and letters are to be of one size after the tile is shrunk.
+        size = _MARKS * max(1.0, (right - left) / one)
+        drawn = draw_overlay(
+            image, people, camera, colors, keypoints=False, meshes=meshes, size=size
+        )
         cut = drawn[top:bottom, left:right]
         tile_width = int(edges[index + 1]) - _GAP_PX - int(edges[index])
         method = cv2.INTER_AREA if tile_width < cut.shape[1] else cv2.INTER_CUBIC
@@ -154,13 +164,13 @@ def _world(
     frames: Sequence[tuple[Image, Sequence[PosedPerson]]],
     everything: Sequence[Sequence[PosedPerson]],
     camera: PinholeCamera,
+    scene: Scene,
     colors: PersonColors,
     poses: Sequence[CameraPose],
     meshes: BodyMeshes | None,
     width: int,
 ) -> Image:
     """(H, width, 3) the view from above and the oblique view, side by side."""
-    scene = Scene.around([person for people in everything for person in people], poses)
     trails = Trails()
     for people in everything:
         trails.add(people)

@@ -21,6 +21,8 @@ from humor_ros.viewer.view_camera import ViewCamera
 __all__ = ["WorldView"]
 
 _CONTACT_PROBABILITY = 0.5
+#: Longer ways are drawn with fewer points, about this many.
+_WAY_STROKES = 1500
 #: Length of the drawn camera's pyramid, metres.
 _FRUSTUM_M = 0.5
 #: Shares of the floor colour for shadow and strong lines.
@@ -68,7 +70,8 @@ class WorldView:
     ) -> WorldView:
         """The scene seen from behind, aside and slightly above."""
         view = ViewCamera.oblique(width, height, scene.points)
-        return cls(view, scene, "world, z up", meshes)
+        title = "world, z up" + (" (camera assumed level)" if scene.level_assumed else "")
+        return cls(view, scene, title, meshes)
 
     def draw(
         self,
@@ -108,6 +111,7 @@ class WorldView:
         for person in self._far_first(people):
             occluded = person.tracking_state != TrackingState.TRACKED
             self._draw_person(image, person, colors, share=0.5 if occluded else 1.0)
+            self._draw_feet(image, person)
         if names:
             for person in people:
                 self._draw_name(image, person, colors)
@@ -164,7 +168,8 @@ class WorldView:
         width = 2.0 * self._size
         for name, places in trails.roots.items():
             color = faded(colors.of(name), PAPER, 0.75)
-            floor = self._on_floor(np.array(places))
+            every = max(1, len(places) // _WAY_STROKES)
+            floor = self._on_floor(np.array([*places[:-1:every], places[-1]]))
             for start, end in pairwise(floor):
                 self._line(image, start, end, color, width)
         for name, places in trails.footprints.items():
@@ -205,15 +210,17 @@ class WorldView:
             pixels, depths = self.view.project(person.joints_world)
             scale = self.view.pixels_per_metre(depths)
             draw_figure(layer, pixels, depths, scale, color, PAPER)
+        if layer is not image:
+            blend(image, layer, share)
+
+    def _draw_feet(self, image: Image, person: PosedPerson) -> None:
         feet, _ = self.view.project(person.contact_positions_world)
         for place, probability in zip(feet, person.contacts, strict=True):
             if probability > _CONTACT_PROBABILITY:
-                disc(layer, place, 4.2 * self._size, PAPER)
-                disc(layer, place, 3.4 * self._size, CONTACT)
-            elif share == 1.0 and not self.view.orthographic:
-                ring(layer, place, 2.6 * self._size, _AXIS)
-        if layer is not image:
-            blend(image, layer, share)
+                disc(image, place, 3.6 * self._size, PAPER)
+                disc(image, place, 2.8 * self._size, CONTACT)
+            elif not self.view.orthographic:
+                ring(image, place, 2.2 * self._size, _AXIS)
 
     def _draw_name(self, image: Image, person: PosedPerson, colors: PersonColors) -> None:
         pixels, depths = self.view.project(np.asarray(person.joints_world)[15:16])

@@ -49,7 +49,7 @@ class VitPoseDetector:
             ModelFileError: a folder holds no such model.
         """
         self._device = config.device
-        self._model = _load("VitPoseForPoseEstimation", config.pose_path, config.device)
+        self._model = _load("VitPoseForPoseEstimation", config.pose_path, config.device, "vitpose")
         height, width = self._model.config.backbone_config.image_size
         self._size = (int(width), int(height))
         self._experts = int(getattr(self._model.config.backbone_config, "num_experts", 1))
@@ -104,7 +104,8 @@ class TransformersPerson:
             )
         self._class = names["person"]
         self._softmax = self._model.config.model_type in ("detr", "table-transformer", "yolos")
-        self._pixels = _read_pixel_rules(folder)
+        rules = folder / "preprocessor_config.json"
+        self._pixels = _read_json(rules) if rules.is_file() else {}
         threshold = config.person_threshold
         self._threshold = _DEFAULT_THRESHOLD if threshold is None else threshold
         self._most = config.max_detections
@@ -146,20 +147,20 @@ class TransformersPerson:
         return max(round(width * scale), 1), max(round(height * scale), 1)
 
 
-def _read_pixel_rules(folder: Path) -> dict[str, Any]:
-    """The folder's ``preprocessor_config.json``, empty if there is none."""
-    path = folder / "preprocessor_config.json"
-    if not path.is_file():
-        return {}
+def _read_json(path: Path) -> dict[str, Any]:
+    """The dictionary in a JSON file."""
     try:
-        rules = json.loads(path.read_text())
-    except ValueError as error:
+        return dict(json.loads(path.read_text()))
+    except (ValueError, TypeError) as error:
         raise ModelFileError(f"cannot read '{path}': {error}; fetch the folder again") from error
-    return dict(rules)
 
 
-def _load(class_name: str, folder: Path | None, device: str) -> Any:
-    """A model of ``transformers`` from a local folder, ready to run on ``device``."""
+def _load(class_name: str, folder: Path | None, device: str, model_type: str = "") -> Any:
+    """A model of ``transformers`` from a local folder, ready to run on ``device``.
+
+    ``model_type`` is what ``config.json`` must say (empty: anything): the library would give
+    a mere warning, and random weights, for a folder of another model.
+    """
     try:
         import transformers
     except ImportError as error:
@@ -173,6 +174,9 @@ def _load(class_name: str, folder: Path | None, device: str) -> Any:
             f"no model folder at '{path}' (a folder with config.json and model.safetensors); "
             "download it beforehand, nothing is fetched here"
         )
+    found = str(_read_json(path / "config.json").get("model_type"))
+    if model_type not in ("", found):
+        raise ModelFileError(f"'{path}' holds a model of type '{found}', not '{model_type}'")
     try:
         model = getattr(transformers, class_name).from_pretrained(path, local_files_only=True)
     except Exception as error:  # OSError, ValueError, and safetensors' own for corrupt files

@@ -5,9 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["track"]
 
@@ -23,7 +27,10 @@ def track(
     ] = None,
     imu_rotation: Annotated[
         str | None,
-        typer.Option(help="IMU to optical axes as quaternion 'x,y,z,w'; default: optical axes."),
+        typer.Option(
+            help="IMU axes to optical axes as quaternion 'x,y,z,w'; default: from a bag's TF, and"
+            " optical axes for a CSV."
+        ),
     ] = None,
     body: Annotated[Path | None, typer.Option(help="SMPL_NEUTRAL body file.")] = None,
     weights: Annotated[Path | None, typer.Option(help="WHAM weights file.")] = None,
@@ -48,7 +55,14 @@ def track(
 
     from humor_ros.detection import DetectorConfig, PeopleTrackerConfig
     from humor_ros.inertial import InertialConfig
-    from humor_ros.io.sources import CameraEvent, ImageEvent, ImuEvent, open_source
+    from humor_ros.io.bag_topics import BagTopics
+    from humor_ros.io.sources import (
+        CameraEvent,
+        ImageEvent,
+        ImuEvent,
+        MountingEvent,
+        open_source,
+    )
     from humor_ros.io.track_writer import TrackWriter
     from humor_ros.pipeline import FrameRejected, PipelineConfig, TrackingPipeline
     from humor_ros.wham.stream import StreamConfig
@@ -56,18 +70,22 @@ def track(
     if output.suffix != ".npz":
         raise typer.BadParameter(f"--output must end in .npz, got {output}")
     torch.set_num_threads(threads)
+    mounting = _imu_rotation(imu_rotation or ("0,0,0,1" if imu else None))
     pipeline = TrackingPipeline(
         PipelineConfig(
             detector=DetectorConfig(threads=threads),
             people=PeopleTrackerConfig(max_people=max_people),
-            inertial=InertialConfig(rotation_camera_imu=_imu_rotation(imu_rotation)),
+            inertial=InertialConfig(rotation_camera_imu=mounting),
             stream=StreamConfig(world_mode=world_mode, camera_fixed=camera_fixed),
             weights=weights,
             body=body,
         ),
     )
     events = open_source(
-        source, camera_info=camera_info, imu_csv=imu, image_topic=image_topic, imu_topic=imu_topic
+        source,
+        camera_info=camera_info,
+        imu_csv=imu,
+        topics=BagTopics(image=image_topic, imu=imu_topic),
     )
     start = time.monotonic()
     frames = skipped = rejected = 0
@@ -77,6 +95,8 @@ def track(
         for event in events:
             if isinstance(event, ImuEvent):
                 pipeline.add_imu(event.sample)
+            elif isinstance(event, MountingEvent) and imu_rotation is None:
+                pipeline.inertial.set_extrinsics(event.rotation_camera_imu)
             elif isinstance(event, CameraEvent):
                 pipeline.set_camera(event.camera)
             elif isinstance(event, ImageEvent):
@@ -93,6 +113,12 @@ def track(
                 frames += 1
                 people.update(human.person_id for human in result.humans)
                 writer.append(event.index, result, pipeline.camera)
+    if pipeline.inertial.counters.get("imu_without_extrinsics"):
+        typer.secho(
+            "the IMU was not used: nothing tells how it is mounted; give --imu-rotation",
+            fg="yellow",
+            err=True,
+        )
     seconds = time.monotonic() - start
     typer.echo(
         f"{frames} frames, {len(people)} people, {skipped} skipped, {rejected} rejected,"
@@ -100,13 +126,15 @@ def track(
     )
 
 
-def _imu_rotation(text: str | None):  # noqa: ANN202 - NumPy is imported late
-    import numpy as np
+def _imu_rotation(text: str | None) -> NDArray[np.float64] | None:
     from scipy.spatial.transform import Rotation
 
     if text is None:
-        return np.eye(3)
+        return None
     try:
-        return Rotation.from_quat([float(part) for part in text.split(",")]).as_matrix()
+        rotation: NDArray[np.float64] = Rotation.from_quat(
+            [float(part) for part in text.split(",")]
+        ).as_matrix()
     except ValueError as error:
         raise typer.BadParameter(f"--imu-rotation must be 'x,y,z,w', got {text!r}") from error
+    return rotation

@@ -20,9 +20,10 @@ from humor_ros.body import BodyModel
 from humor_ros.geometry import ROTATION_FLU_OPTICAL, PinholeCamera, rotation_6d_to_matrix
 from humor_ros.types import Array, CameraMotion, CameraMotionMode, Track, TrackingState
 from humor_ros.wham.anchor import PositionFilter, camera_position_covariance
+from humor_ros.wham.boxes import box_of_keypoints, box_of_xyxy
+from humor_ros.wham.camera_input import camera_angular_velocity
 from humor_ros.wham.initialisation import initial_root, neutral_initialisation
-from humor_ros.training.synthesis import normalise_keypoints as normalise_input
-from humor_ros.training.virtual_camera import angular_velocity_6d as rotation_to_cam_angvel
+from humor_ros.wham.keypoints import MIN_CONFIDENCE, keypoint_mask, normalise_keypoints
 from humor_ros.wham.network import WhamNetwork
 from humor_ros.wham.resampling import (
     MAX_GAP_S,
@@ -30,18 +31,15 @@ from humor_ros.wham.resampling import (
     split_rotation,
     substep_count,
 )
+from humor_ros.wham.runner import prepare_for_streaming
 from humor_ros.wham.state import WhamState
 from humor_ros.wham.trajectory import turn
 from humor_ros.wham.values import WhamInputs, WhamOutputs
 
 __all__ = ["PersonMotion", "StreamConfig", "WhamStream"]
 
-#: Joints less confident than this are masked, as in the published demo.
-MIN_CONFIDENCE = 0.3
 #: With fewer joints in view the extent of the key-points says nothing of the person.
 _MIN_BOX_JOINTS = 3
-#: The square box is this much larger than the key-points (spec of WHAM, section 2).
-_BOX_MARGIN = 1.2
 
 
 @dataclass(frozen=True)
@@ -142,7 +140,7 @@ class WhamStream:
     def __init__(
         self, network: WhamNetwork, body: BodyModel, config: StreamConfig | None = None
     ) -> None:
-        self._network = network.eval()
+        self._network = prepare_for_streaming(network)
         self._body = body.eval()
         self._config = config or StreamConfig()
         self._people: list[_Person] = []
@@ -250,7 +248,7 @@ class WhamStream:
         """First frame of new people: a first pass finds the root, a second starts the world."""
         boxes = np.stack(
             [
-                tight if (tight := _tight_box(points)) is not None else _box_of(xyxy)
+                tight if (tight := _tight_box(points)) is not None else box_of_xyxy(xyxy)
                 for points, xyxy in zip(keypoints, boxes_xyxy, strict=True)
             ]
         )
@@ -431,30 +429,21 @@ def _virtual_keypoints(track: Track, camera: PinholeCamera) -> Array:
 
 def _tight_box(keypoints: Array) -> Array | None:
     """(3,) centre px and side / 200 of the seen key-points (17, 3), or None if too few."""
-    seen = keypoints[keypoints[:, 2] >= MIN_CONFIDENCE, :2]
-    if len(seen) < _MIN_BOX_JOINTS:
+    if (keypoints[:, 2] >= MIN_CONFIDENCE).sum() < _MIN_BOX_JOINTS:
         return None
-    low, high = seen.min(0), seen.max(0)
-    side = max(float((high - low).max()) * _BOX_MARGIN, 4.0)
-    return np.array([*(low + high) / 2.0, side / 200.0])
-
-
-def _box_of(xyxy: Array) -> Array:
-    side = max(float(max(xyxy[2] - xyxy[0], xyxy[3] - xyxy[1])), 4.0)
-    return np.array([(xyxy[0] + xyxy[2]) / 2.0, (xyxy[1] + xyxy[3]) / 2.0, side / 200.0])
+    return box_of_keypoints(keypoints, MIN_CONFIDENCE)
 
 
 def _inputs(way: Array, boxes: Array, rotation: Array, camera: PinholeCamera) -> WhamInputs:
     """Network inputs of P people over n sub-steps from key-points (P, n, 17, 3)."""
     people, count = way.shape[:2]
-    angular = rotation_to_cam_angvel(torch.as_tensor(rotation, dtype=torch.float32))
-    bbox = torch.as_tensor(boxes, dtype=torch.float32)
-    resolution = torch.tensor([[float(camera.width), float(camera.height)]]).expand(people, 2)
-    x = normalise_input(torch.as_tensor(way[..., :2], dtype=torch.float32), bbox, resolution)
+    points = torch.as_tensor(way, dtype=torch.float32)
+    size = torch.tensor([[float(camera.width), float(camera.height)]]).expand(people, 2)
+    turned = camera_angular_velocity(torch.as_tensor(rotation, dtype=torch.float32))
     return WhamInputs(
-        x=x,
-        mask=torch.as_tensor(way[..., 2] < MIN_CONFIDENCE),
-        cam_angvel=angular.expand(people, count, 6),
+        x=normalise_keypoints(points, torch.as_tensor(boxes, dtype=torch.float32), size),
+        mask=keypoint_mask(points[..., 2]),
+        cam_angvel=turned.expand(people, count, 6),
     )
 
 

@@ -89,7 +89,7 @@ def simulate_imu(
     for index in range(math.floor((end_s - start_s) / period + 1e-9) + 1):
         jitter = random.normal() * settings.stamp_jitter_s if index else 0.0
         stamp = start_s + index * period + min(max(jitter, -0.4 * period), 0.4 * period)
-        if stamp > end_s:
+        if stamp > end_s + 1e-9:
             return
         before = rotation_world_camera(stamp - _STEP_S)
         after = rotation_world_camera(stamp + _STEP_S)

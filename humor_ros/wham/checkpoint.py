@@ -33,6 +33,7 @@ __all__ = [
     "load_regressors",
     "load_safetensors",
     "read_metadata",
+    "read_published",
     "save_safetensors",
 ]
 
@@ -82,7 +83,7 @@ def load_published(path: str | Path) -> WhamNetwork:
         CheckpointError: it cannot be read, or is not a WHAM network.
     """
     path = _existing(path)
-    model = _read_container(path)
+    model = read_published(path)
     weights = {k: v for k, v in model.items() if not k.startswith(_BODY_PREFIX)}
     return _build(path, weights, None)
 
@@ -95,7 +96,7 @@ def load_regressors(path: str | Path) -> BodyRegressors:
         CheckpointError: it cannot be read, or has no such regressors.
     """
     path = _existing(path)
-    model = _read_container(path)
+    model = read_published(path)
     found = []
     for name, rows in (("smpl.J_regressor_wham", 31), ("smpl.J_regressor_feet", 4)):
         tensor = model.get(name)
@@ -220,7 +221,14 @@ def _check_sums(path: Path) -> None:
         raise zipfile.BadZipFile(f"the check sum of {spoilt} is wrong")
 
 
-def _read_container(path: Path) -> dict[str, Tensor]:
+def read_published(path: str | Path) -> dict[str, Tensor]:
+    """Read the tensors of a published checkpoint, network and body, under their names.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        CheckpointError: it cannot be read, or holds no model.
+    """
+    path = _existing(path)
     try:
         _check_sums(path)
         with torch.serialization.safe_globals(_plain_numpy_types()):

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from humor_ros.body import BodyModel
 from humor_ros.detection import (
     Detector,
     DetectorConfig,
@@ -37,19 +36,17 @@ from humor_ros.types import (
     Track,
     TrackingState,
 )
-from humor_ros.wham.checkpoint import load_network
+from humor_ros.wham.models import load_models
 from humor_ros.wham.resampling import MIN_INTERVAL_S
 from humor_ros.wham.stream import PersonMotion, StreamConfig, WhamStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["PACKAGED_WEIGHTS", "FrameRejected", "PipelineConfig", "TrackingPipeline"]
+__all__ = ["FrameRejected", "PipelineConfig", "TrackingPipeline"]
 
 _log = logging.getLogger(__name__)
 
-#: Default weights, see the card beside the file.
-PACKAGED_WEIGHTS = Path(__file__).parent / "assets" / "wham" / "wham_default.safetensors"
 #: A step back in time of more than this is a restarted clock, not a late image.
 _RESTART_S = 1.0
 #: SMPL joints and the COCO key-points whose confidence speaks for them.
@@ -83,7 +80,8 @@ class PipelineConfig:
         stream: how the world is made.
         weights: WHAM weights, ``.safetensors`` or the published ``.pth.tar``; None means
             the packaged ones.
-        body: SMPL body model file; None means the packaged free body.
+        body: SMPL body model file; None means the body that the weights were trained with:
+            the packaged free one, or the one inside a published checkpoint.
     """
 
     detector: DetectorConfig = field(default_factory=DetectorConfig)
@@ -116,8 +114,7 @@ class TrackingPipeline:
     ) -> None:
         self.config = config or PipelineConfig()
         self._timer = timer
-        network = load_network(self.config.weights or PACKAGED_WEIGHTS)
-        self.body = BodyModel.load(self.config.body)
+        network, self.body = load_models(self.config.weights, self.config.body)
         self._people = PeopleTracker(
             detector or create_detector(self.config.detector), self.config.people
         )

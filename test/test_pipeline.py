@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+import humor_ros.body as body_assets
 from humor_ros.body import BodyModel
 from humor_ros.geometry import PinholeCamera
 from humor_ros.pipeline import FrameRejected, PipelineConfig, TrackingPipeline
@@ -239,3 +240,18 @@ def test_stage_times_come_from_the_given_timer(weights: Path, stage: Stage) -> N
 def test_missing_weights_are_named(stage: Stage) -> None:
     with pytest.raises((FileNotFoundError, ValueError), match=r"nowhere\.safetensors"):
         TrackingPipeline(PipelineConfig(weights=Path("nowhere.safetensors")), detector=stage)
+
+
+@pytest.mark.shared
+def test_a_published_checkpoint_brings_its_own_body(shared_golden: Path, stage: Stage) -> None:
+    pipeline = make(shared_golden / "wham" / "checkpoint.pth.tar", stage)
+    assert pipeline.body.num_vertices == 431
+    assert len(run(pipeline, frames(10))[-1].humans) == 2
+
+
+@pytest.mark.shared
+def test_a_body_of_another_size_than_the_checkpoints_is_refused(shared_golden: Path) -> None:
+    packaged = Path(body_assets.__file__).parents[1] / "assets/body/ANNY_SMPL_NEUTRAL.npz"
+    config = PipelineConfig(weights=shared_golden / "wham" / "checkpoint.pth.tar", body=packaged)
+    with pytest.raises(ValueError, match="431"):
+        TrackingPipeline(config, detector=Stage({}))

@@ -53,11 +53,12 @@ class HumanAngles:
     def __init__(self) -> None:
         self._previous: dict[str, float] = dict.fromkeys(HUMAN_JOINT_NAMES, 0.0)
 
-    def update(self, human: DerivedHuman) -> Array:
+    def update(self, human: DerivedHuman, lengths: HumanLengths) -> Array:
         """Angles of this image.
 
         Args:
             human: the person.
+            lengths: of the same person; the lean of the torso in the T-pose is zero bend.
 
         Returns:
             (20,) radians, order of :data:`HUMAN_JOINT_NAMES`.
@@ -66,7 +67,6 @@ class HumanAngles:
         frames = ROTATION_ROOT_BODY.T @ human.rotations_root @ ROTATION_ROOT_BODY
         angles: dict[str, float] = {}
         shoulders = 0.5 * (joints[_INDEX["left_shoulder"]] + joints[_INDEX["right_shoulder"]])
-        lengths = HumanLengths.of(human)
         upright = math.atan2(lengths.torso_lean, lengths.torso)
         angles["waist"] = math.atan2(shoulders[0], shoulders[2]) - upright
         torso = Rotation.from_rotvec((0.0, angles["waist"], 0.0)).as_matrix()

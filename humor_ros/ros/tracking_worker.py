@@ -1,0 +1,232 @@
+"""The one thread that infers: takes the newest image, feeds the pipeline, publishes the result."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+
+from humor_ros.geometry import PinholeCamera
+from humor_ros.io.image_decode import ImageDecodeError
+from humor_ros.pipeline import FrameRejected
+from humor_ros.ros.camera_input import CameraInput
+from humor_ros.ros.camera_pose_input import CameraPoseInput
+from humor_ros.ros.diagnostics import FrameTimes
+from humor_ros.ros.frame_names import FrameNames
+from humor_ros.ros.frame_queue import NewestFrame
+from humor_ros.ros.image_door import decode_message
+from humor_ros.ros.imu_input import ImuInput
+from humor_ros.ros.outputs import FrameContext, Outputs
+from humor_ros.ros.reports import Reporter
+from humor_ros.ros.time_conversion import seconds_from_stamp
+from humor_ros.types import Array, FrameResult, ImuSample
+from humor_ros.types import Image as Picture
+
+__all__ = ["Pipeline", "TrackingWorker"]
+
+_log = logging.getLogger(__name__)
+
+#: An image that is black throughout tells nothing; sampled on a coarse grid.
+_BLACK_LEVEL = 2
+_GRID = 16
+
+
+class Pipeline(Protocol):
+    """What the worker asks of :class:`~humor_ros.pipeline.TrackingPipeline`."""
+
+    inertial: Any
+
+    @property
+    def camera(self) -> PinholeCamera | None:
+        """Calibration in use."""
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Running totals."""
+
+    def set_camera(self, camera: PinholeCamera) -> None:
+        """Use this calibration."""
+
+    def add_imu(self, sample: ImuSample) -> None:
+        """Take a sample."""
+
+    def add_camera_pose(self, stamp_s: float, rotation: Array, position: Array | None) -> None:
+        """Take a camera pose."""
+
+    def wants(self, stamp_s: float) -> bool:
+        """Whether an image of this time would be processed."""
+
+    def process(self, image_bgr: Picture, stamp_s: float) -> FrameResult:
+        """Process an image."""
+
+
+class TrackingWorker:
+    """Owns the pipeline while it runs; everything else talks to it through the queues.
+
+    Args:
+        pipeline: the tracker without ROS.
+        frames: mailbox of images.
+        camera: calibration.
+        imu: IMU samples; None when the IMU is not used.
+        poses: camera poses; None when there is no source of them.
+        names: frames.
+        outputs: publishers.
+        reporter: tells of trouble.
+        on_clock_reset: called when image stamps went back and tracking starts anew.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        frames: NewestFrame[Image | CompressedImage],
+        camera: CameraInput,
+        imu: ImuInput | None,
+        poses: CameraPoseInput | None,
+        names: FrameNames,
+        outputs: Outputs,
+        reporter: Reporter,
+        on_clock_reset: Callable[[], None],
+    ) -> None:
+        self._pipeline = pipeline
+        self._frames = frames
+        self._camera = camera
+        self._imu = imu
+        self._poses = poses
+        self._names = names
+        self._outputs = outputs
+        self._reporter = reporter
+        self._on_clock_reset = on_clock_reset
+        self._resets = pipeline.counters.get("pipeline.resets", 0)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="tracking", daemon=True)
+        self.times = FrameTimes()
+        #: Longest waits for IMU and TF, seconds; may change while running.
+        self.imu_wait_s = 0.0
+        self.pose_wait_s = 0.0
+        #: Images that came sooner after the last than the networks step.
+        self.skipped = 0
+        self.imu_late = 0
+        self.last_result: FrameResult | None = None
+        self.imu_age_s = float("inf")
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 5.0) -> bool:
+        """End the thread after the image in work.
+
+        Returns:
+            Whether it has ended in time.
+        """
+        self._stopping.set()
+        self._frames.close()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """Running totals of the pipeline."""
+        return self._pipeline.counters
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            message = self._frames.take(timeout_s=0.5)
+            if message is None:
+                continue
+            try:
+                self._process(message)
+            except Exception as error:  # the node outlives whatever a message brings about
+                _log.exception("an image could not be processed")
+                self._reporter.say(
+                    "images_failed",
+                    f"topic image: an image could not be processed: {type(error).__name__}: "
+                    f"{error}; the node goes on with the next one",
+                )
+
+    def _process(self, message: Image | CompressedImage) -> None:
+        start_s = time.monotonic()
+        if not self._camera.ready(start_s):
+            return
+        stamp_s = seconds_from_stamp(message.header.stamp)
+        if not self._pipeline.wants(stamp_s):
+            self.skipped += 1
+            return
+        try:
+            picture = decode_message(message)
+        except ImageDecodeError as error:
+            self._reporter.say("images_undecodable", f"topic image: {error}")
+            return
+        if int(picture[::_GRID, ::_GRID].max()) <= _BLACK_LEVEL:
+            self._reporter.say(
+                "images_black",
+                "topic image: the image is black throughout; check lens cap, exposure and light",
+            )
+        frame = self._names.camera(message.header.frame_id, self._camera.frame)
+        self._feed(frame, stamp_s, start_s)
+        try:
+            result = self._pipeline.process(picture, stamp_s)
+        except FrameRejected as error:
+            self._reporter.say(f"images_{error.kind}", f"topic image: {error}")
+            return
+        self._note_reset()
+        latency_s = self._publish(result, message.header, frame, picture)
+        self.last_result = result
+        self._reporter.watch(self._pipeline.counters)
+        now_s = time.monotonic()
+        self.times.add(now_s, latency_s, now_s - start_s)
+
+    def _feed(self, frame: str, stamp_s: float, now_s: float) -> None:
+        """Give the pipeline what has come beside the image."""
+        camera = self._camera.take_new()
+        if camera is not None:
+            self._pipeline.set_camera(camera)
+        if self._poses is not None:
+            for pose in self._poses.take(frame, stamp_s, self.pose_wait_s):
+                self._pipeline.add_camera_pose(
+                    pose.stamp_s, pose.pose.rotation, pose.pose.translation
+                )
+        if self._imu is None:
+            return
+        if not self._imu.wait_until(stamp_s, self.imu_wait_s):
+            self.imu_late += self._imu.received > 0
+        rotation, samples = self._imu.take(frame, now_s)
+        if rotation is not None:
+            self._pipeline.inertial.set_extrinsics(rotation)
+        for sample in samples:
+            self._pipeline.add_imu(sample)
+        self.imu_age_s = stamp_s - self._imu.newest_stamp_s
+
+    def _note_reset(self) -> None:
+        resets = self._pipeline.counters.get("pipeline.resets", 0)
+        if resets == self._resets:
+            return
+        self._resets = resets
+        self._names.forget()
+        if self._poses is not None:
+            self._poses.forget()
+        self._outputs.clear()
+        self._on_clock_reset()
+        self._reporter.say(
+            "clock_resets",
+            "topic image: stamps went back by more than a second (a bag that starts again, or a "
+            "clock that was set); everybody is tracked anew",
+        )
+
+    def _publish(self, result: FrameResult, header: Header, frame: str, picture: Picture) -> float:
+        measured = None if self._poses is None else self._poses.world_frame
+        world, ours = self._names.world(measured, result.camera)
+        context = FrameContext(
+            header=Header(stamp=header.stamp, frame_id=frame),
+            world_frame=world,
+            world_is_ours=ours,
+            image_bgr=picture,
+            camera=self._pipeline.camera,
+        )
+        return self._outputs.publish(result, context)

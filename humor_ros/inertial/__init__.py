@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from humor_ros.inertial.config import InertialConfig
-from humor_ros.inertial.estimator import COUNTERS, CameraMotionEstimator
+from humor_ros.inertial.counters import COUNTERS
+from humor_ros.inertial.estimator import CameraMotionEstimator
 from humor_ros.inertial.gravity import LEVEL_WORLD_CAMERA, heading
 from humor_ros.inertial.simulation import ImuSimulation, simulate_imu, static_camera
 

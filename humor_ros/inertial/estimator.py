@@ -15,40 +15,16 @@ import math
 import numpy as np
 
 from humor_ros.inertial.config import InertialConfig, validated_rotation
+from humor_ros.inertial.counters import COUNTERS
 from humor_ros.inertial.pose_buffer import CameraPose, PoseBuffer
 from humor_ros.inertial.reference import ReferenceAttitude
 from humor_ros.inertial.so3 import orthonormalised
 from humor_ros.inertial.world import WorldAlignment
 from humor_ros.types import Array, CameraMotion, CameraMotionMode, ImuSample
 
-__all__ = ["COUNTERS", "CameraMotionEstimator"]
+__all__ = ["CameraMotionEstimator"]
 
 logger = logging.getLogger(__name__)
-
-#: Every counter of :class:`CameraMotionEstimator` and what it counts.
-COUNTERS: dict[str, str] = {
-    "imu_invalid": "samples refused: NaN, infinite or absurd rate or stamp",
-    "imu_acceleration_invalid": "samples whose acceleration was NaN, infinite or absurd",
-    "imu_duplicate": "samples with the stamp of another",
-    "imu_out_of_order": "samples that came late but in time to be used",
-    "imu_late": "samples refused because their time was integrated already",
-    "imu_stamp_outliers": "samples refused because their stamp was far from all others",
-    "imu_clock_resets": "times that the IMU's clock jumped backwards",
-    "imu_clock_mismatch": "images while all IMU stamps were more than clock_jump_s away",
-    "imu_without_extrinsics": "samples refused because camera<-IMU rotation is unknown",
-    "imu_gaps": "silences of the IMU longer than max_gap_s",
-    "imu_missing_intervals": "image intervals without IMU after it had been seen",
-    "imu_catch_ups": "long silences filled in afterwards by late samples",
-    "imu_buffer_overflows": "times that old samples were dropped for want of images",
-    "accelerometer_untrusted": "accelerations far from gravity, not used for tilt",
-    "pose_invalid": "camera poses refused: not finite or no rotation",
-    "pose_duplicate": "camera poses with the stamp of another",
-    "pose_out_of_order": "camera poses that came out of order",
-    "pose_clock_resets": "times that the poses' clock jumped backwards",
-    "image_clock_resets": "images with a stamp before the previous one (all state reset)",
-    "image_duplicate_stamps": "images with the stamp of the previous one",
-    "resets": "resets asked for",
-}
 
 
 class CameraMotionEstimator:
@@ -59,7 +35,7 @@ class CameraMotionEstimator:
 
     Attributes:
         config: settings.
-        counters: running totals by the names of :data:`COUNTERS`; a reset keeps them.
+        counters: running totals by the names of :data:`~humor_ros.inertial.counters.COUNTERS`; a reset keeps them.
     """
 
     def __init__(self, config: InertialConfig | None = None) -> None:
@@ -130,16 +106,18 @@ class CameraMotionEstimator:
         self._poses.add(stamp_s, rotation_world_camera, position_world_camera)
 
     def reset(self, reason: str = "asked for") -> None:
-        """Forget everything but counters and extrinsics; the next image is the first.
+        """Forget the world; the next image is the first, and its heading zero.
+
+        Counters and extrinsics stay, and samples and poses that lie around the next image
+        (they tell its gravity); those of another time are dropped then.
 
         Args:
             reason: for the log.
         """
         self.counters["resets"] += 1
         logger.info("camera motion reset: %s", reason)
-        self._reference.imu.keep_between(math.inf, -math.inf)
-        self._poses.keep_between(math.inf, -math.inf)
         self._begin()
+        self._was_reset = True
 
     def motion_at(self, stamp_s: float) -> CameraMotion:
         """Motion of the camera from the previous call's image to this one.
@@ -159,6 +137,9 @@ class CameraMotionEstimator:
             raise ValueError(f"stamp_s of an image must be finite, got {stamp_s}")
         if self._stamp_s is not None and stamp_s < self._stamp_s:
             self._restart_at(stamp_s)
+        if self._was_reset:
+            self._drop_other_times(stamp_s)
+            self._was_reset = False
         self._check_clocks(stamp_s)
         pose = self._poses.at(stamp_s)
         if self._stamp_s is None:
@@ -176,6 +157,7 @@ class CameraMotionEstimator:
         self._pose_rotation: Array | None = None
         self._seen: set[CameraMotionMode] = set()
         self._in_gap = False
+        self._was_reset = False
 
     def _restart_at(self, stamp_s: float) -> None:
         """The images' clock jumped backwards: begin again with what lies around its new time."""
@@ -185,10 +167,16 @@ class CameraMotionEstimator:
             self._stamp_s,
             stamp_s,
         )
-        low, high = stamp_s - self.config.buffer_s, stamp_s + self.config.clock_jump_s
-        self._reference.imu.keep_between(low, high)
-        self._poses.keep_between(low, high)
         self._begin()
+        self._was_reset = True
+
+    def _drop_other_times(self, stamp_s: float) -> None:
+        """After a reset: keep only samples and poses that can belong to this first image."""
+        low, high = stamp_s - self.config.buffer_s, stamp_s + self.config.clock_jump_s
+        if not self._reference.has_sample_near(stamp_s):
+            self._reference.imu.keep_between(low, high)
+        if self._poses.at(stamp_s) is None:
+            self._poses.keep_between(low, high)
 
     def _check_clocks(self, stamp_s: float) -> None:
         """Count, and say once, that IMU and images do not share a clock."""

@@ -6,7 +6,12 @@ Bags need ``rosbags``; :mod:`humor_ros.io.bag` is imported only where one is ope
 from __future__ import annotations
 
 from humor_ros.io.bag_topics import BagError, BagTopics
-from humor_ros.io.camera_info import CameraInfoError, read_camera_info, write_camera_info
+from humor_ros.io.camera_info import (
+    CameraInfoError,
+    camera_from_message,
+    read_camera_info,
+    write_camera_info,
+)
 from humor_ros.io.image_decode import (
     SUPPORTED_ENCODINGS,
     ImageDecodeError,
@@ -41,6 +46,7 @@ __all__ = [
     "VideoError",
     "VideoFrame",
     "VideoReader",
+    "camera_from_message",
     "decode_compressed",
     "decode_image",
     "open_source",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from humor_ros.geometry.camera import PinholeCamera
 from humor_ros.io.bag_topics import COMPRESSED, BagError, BagTopics, choose_topics
+from humor_ros.io.camera_info import camera_from_message
 from humor_ros.io.image_decode import ImageDecodeError, decode_compressed, decode_image
 from humor_ros.io.static_transforms import StaticTransforms
 from humor_ros.types import Array, Image, ImuSample
@@ -247,38 +247,6 @@ class BagReader:
         if text not in self._said and len(self._said) < 100:
             self._said.add(text)
             logger.warning("%s", text)
-
-
-def camera_from_message(message: Any) -> PinholeCamera:
-    """Camera of a ``sensor_msgs/CameraInfo`` message, of rosbags or of rclpy.
-
-    Binning and region of interest are applied, as the image has them.
-
-    Args:
-        message: with ``width``, ``height``, ``k``, ``d``, ``distortion_model``, ``binning_x``,
-            ``binning_y`` and ``roi``.
-
-    Returns:
-        the camera of the image as it is published.
-
-    Raises:
-        ValueError: if K is zero or not finite, or the model is unknown.
-    """
-    distortion = tuple(float(value) for value in message.d)
-    known = any(distortion) and all(map(math.isfinite, distortion))
-    camera = PinholeCamera(
-        width=int(message.width),
-        height=int(message.height),
-        matrix=np.array(message.k, dtype=np.float64).reshape(3, 3),
-        distortion=distortion if known else (),
-        model=str(message.distortion_model) if known else "plumb_bob",
-    )
-    roi = message.roi
-    return camera.with_binning_and_roi(
-        binning_x=int(message.binning_x),
-        binning_y=int(message.binning_y),
-        roi=(int(roi.x_offset), int(roi.y_offset), int(roi.width), int(roi.height)),
-    )
 
 
 def _camera_key(message: Any) -> tuple[Any, ...]:

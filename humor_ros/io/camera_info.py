@@ -1,7 +1,8 @@
-"""Camera calibration as ROS writes it to YAML (``camera_calibration``, ``camera_info_manager``)."""
+"""Camera calibration as ROS has it: YAML files of ``camera_calibration``, and messages."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import yaml
 
 from humor_ros.geometry.camera import PinholeCamera
 
-__all__ = ["CameraInfoError", "read_camera_info", "write_camera_info"]
+__all__ = ["CameraInfoError", "camera_from_message", "read_camera_info", "write_camera_info"]
 
 
 class CameraInfoError(ValueError):
@@ -82,6 +83,38 @@ def write_camera_info(path: str | Path, camera: PinholeCamera, name: str = "came
     }
     text = yaml.safe_dump(content, sort_keys=False, default_flow_style=None)
     Path(path).write_text(text, encoding="utf-8")
+
+
+def camera_from_message(message: Any) -> PinholeCamera:
+    """Camera of a ``sensor_msgs/CameraInfo`` message, of rosbags or of rclpy.
+
+    Binning and region of interest are applied, as the image has them.
+
+    Args:
+        message: with ``width``, ``height``, ``k``, ``d``, ``distortion_model``, ``binning_x``,
+            ``binning_y`` and ``roi``.
+
+    Returns:
+        the camera of the image as it is published.
+
+    Raises:
+        ValueError: if K is zero or not finite, or the model is unknown.
+    """
+    distortion = tuple(float(value) for value in message.d)
+    known = any(distortion) and all(map(math.isfinite, distortion))
+    camera = PinholeCamera(
+        width=int(message.width),
+        height=int(message.height),
+        matrix=np.array(message.k, dtype=np.float64).reshape(3, 3),
+        distortion=distortion if known else (),
+        model=str(message.distortion_model) if known else "plumb_bob",
+    )
+    roi = message.roi
+    return camera.with_binning_and_roi(
+        binning_x=int(message.binning_x),
+        binning_y=int(message.binning_y),
+        roi=(int(roi.x_offset), int(roi.y_offset), int(roi.width), int(roi.height)),
+    )
 
 
 def _entry(path: Path, content: dict[str, Any], names: tuple[str, ...]) -> Any:

@@ -15,9 +15,11 @@ from humor_ros.inertial import (
     COUNTERS,
     CameraMotionEstimator,
     InertialConfig,
+    heading,
     simulate_imu,
     static_camera,
 )
+from humor_ros.inertial.so3 import exp_so3
 from humor_ros.types import CameraMotionMode, ImuSample
 
 IMAGES = np.arange(0, 3, 1 / 30)
@@ -305,17 +307,69 @@ def test_images_that_pause_lose_no_rotation(rig):
     assert rig.angle(attitude(0.0).T @ attitude(12.0), total(motions)) < 1e-6
 
 
-def test_reset_forgets_the_world_but_not_the_counts(rig):
+def test_reset_starts_a_new_world_and_keeps_the_counts(rig):
+    attitude = rig.panning(1.0)
     estimator = CameraMotionEstimator()
-    rig.play(estimator, simulate_imu(rig.panning(), -0.5, 1.0), [0.0, 0.5])
+    rig.play(estimator, simulate_imu(attitude, -0.5, 1.02), [0.0, 0.5])
     estimator.add_imu(ImuSample(math.nan, np.zeros(3)))
     estimator.reset("test")
-    assert estimator.latest_imu_stamp is None
+    motion = estimator.motion_at(0.52)
+    assert motion.interval_s == 0.0
     assert estimator.counters["imu_invalid"] == 1
     assert estimator.counters["resets"] == 1
-    motion = estimator.motion_at(0.1)
-    assert motion.interval_s == 0.0
-    assert not motion.gravity_known
+    assert heading(motion.rotation_world_camera) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_reset_keeps_the_samples_that_tell_the_gravity_of_the_next_image(rig):
+    estimator = CameraMotionEstimator()
+    rig.play(estimator, simulate_imu(static_camera(0.4), -0.5, 1.0), [0.0, 0.95])
+    estimator.reset("test")
+    motion = estimator.motion_at(0.99)
+    assert motion.gravity_known
+    assert rig.angle(motion.rotation_world_camera, static_camera(0.4)(0)) < 1e-6
+
+
+def test_reset_drops_the_samples_of_another_time(rig):
+    """The owner resets because its clock went back, before the IMU's did."""
+    estimator = CameraMotionEstimator()
+    rig.play(estimator, simulate_imu(static_camera(0.4), 99.0, 101.0), [100.0, 100.5])
+    estimator.reset("stamps went back")
+    assert not estimator.motion_at(2.0).gravity_known
+    motions = rig.play(
+        estimator, simulate_imu(static_camera(0.4), 2.0, 3.1), np.arange(2.03, 3.0, 0.03)
+    )
+    assert motions[-1].mode is CameraMotionMode.IMU
+    assert motions[-1].gravity_known
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 2**32 - 1))
+def test_whatever_comes_the_answers_are_rotations(seed):
+    """Random order of samples, poses and images with wild stamps and values."""
+    random = np.random.default_rng(seed)
+    estimator = CameraMotionEstimator(InertialConfig(buffer_s=2.0))
+    clock = 0.0
+    wild = [0.0, 0.0, 0.0, 0.0, 1e-12, -0.02, 0.5, -0.5, 3.0, -3.0, 1e5, -1e5, math.nan]
+    for _ in range(150):
+        clock += random.uniform(0.0, 0.03)
+        stamp = clock + random.choice(wild)
+        kind = random.integers(0, 10)
+        if kind < 6:
+            rate = random.normal(size=3) * random.choice([0.1, 1.0, 50.0, math.inf])
+            force = random.normal(size=3) * random.choice([0.0, 5.0, 9.8, 1e4])
+            estimator.add_imu(ImuSample(stamp, rate, force if random.uniform() < 0.7 else None))
+        elif kind < 8:
+            estimator.add_camera_pose(stamp, exp_so3(random.normal(size=3)), random.normal(size=3))
+        elif kind == 8 and random.uniform() < 0.05:
+            estimator.reset("test")
+        elif math.isfinite(stamp):
+            motion = estimator.motion_at(stamp)
+            for rotation in (motion.rotation_previous_current, motion.rotation_world_camera):
+                np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-9)
+                assert np.linalg.det(rotation) > 0
+            assert np.isfinite(motion.position_world_camera).all()
+            assert np.linalg.eigvalsh(motion.rotation_covariance).min() > -1e-12
+            assert motion.interval_s >= 0
 
 
 def test_latest_imu_stamp_is_that_of_the_newest_sample(rig):

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Keeps whole virtual environments between checkouts, as trees of hard links.
+# Keeps whole virtual environments between checkouts.
 #
 #   venv_cache.sh keep ENTRY VENV   store VENV as ENTRY
 #   venv_cache.sh take ENTRY VENV   put a copy of ENTRY at VENV; fails where there is none
@@ -12,13 +12,13 @@ verb="$1"
 entry="$2"
 venv="$3"
 
-copy() { cp -al "$1" "$2" 2>/dev/null || { rm -rf "$2" && cp -a "$1" "$2"; }; }
+copy() { cp -a --reflink=auto "$1" "$2"; }
 
-# sed replaces a file in place of writing into it, so that the other copies keep theirs.
 relocate() {
   local old
-  old="$(cat "$1/.origin")"
-  grep -lI --null -F "$old" "$1"/bin/* "$1/pyvenv.cfg" | xargs -0 -r sed -i "s|$old|$2|g"
+  old="$(cat "$venv/.origin")"
+  find "$venv/bin" "$venv/pyvenv.cfg" -type f -exec grep -qI -F "$old" {} \; -print0 |
+    xargs -0 -r sed -i "s|$old|$venv|g"
 }
 
 case "$verb" in
@@ -26,6 +26,7 @@ case "$verb" in
     mkdir -p "$(dirname "$entry")"
     fresh="$entry.$$"
     copy "$venv" "$fresh"
+    rm -f "$fresh/.package"
     echo "$venv" >"$fresh/.origin"
     mv -T "$fresh" "$entry" 2>/dev/null || rm -rf "$fresh"
     # The three newest are enough.
@@ -35,7 +36,7 @@ case "$verb" in
     [ -f "$entry/.origin" ] || exit 1
     rm -rf "$venv"
     copy "$entry" "$venv"
-    relocate "$venv" "$venv"
+    relocate
     rm -f "$venv/.origin"
     touch "$entry"
     ;;

@@ -35,7 +35,8 @@ class CameraMotionEstimator:
 
     Attributes:
         config: settings.
-        counters: running totals by the names of :data:`~humor_ros.inertial.counters.COUNTERS`; a reset keeps them.
+        counters: running totals by the names of
+            :data:`~humor_ros.inertial.counters.COUNTERS`; a reset keeps them.
     """
 
     def __init__(self, config: InertialConfig | None = None) -> None:

@@ -1,7 +1,7 @@
 """The command line ``humor-ros``: offline tracking, rendering, training and reproduction.
 
-Commands register here; a module that cannot be imported (an optional part that is not
-installed) leaves its command out and the others working.
+Commands are listed here and live in ``humor_ros.commands``, one module each; what they need
+beyond the command line is imported when they run.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ _GROUPS: dict[str, str] = {
     "reproduce": "humor_ros.commands.reproduce",
     "train": "humor_ros.commands.train",
 }
-
-_log = logging.getLogger(__name__)
 
 
 def _build() -> typer.Typer:

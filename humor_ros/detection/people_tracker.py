@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import combinations
 
 import numpy as np
@@ -60,6 +61,11 @@ class PeopleTracker:
         self._detector = detector
         self._config = config or PeopleTrackerConfig()
         self._crossings = CrossingWatch(self._config.exchange_margin)
+        self._searcher = (
+            ThreadPoolExecutor(max_workers=1, thread_name_prefix="people_search")
+            if self._config.parallel_search
+            else None
+        )
         self._people: list[FollowedPerson] = []
         self._next_id = 1
         self._frame = 0
@@ -107,10 +113,11 @@ class PeopleTracker:
         for person in self._people:
             person.predict(interval_s)
         blind = interval_s > _MAX_BLIND_GAP_S
+        search = self._begin_search(image_bgr) if blind or self._search_is_due() else None
         if not blind:
             self._refine_known(image_bgr, stamp_s)
-        if blind or self._search_is_due():
-            self._search(image_bgr, stamp_s)
+        if search is not None:
+            self._use_search(image_bgr, search.result(), stamp_s)
         lost = self._retire(stamp_s)
         self._counters["ids_exchanged"] += self._crossings.update(image_bgr, self._people)
         return [p.as_track(stamp_s) for p in self._people] + lost
@@ -237,12 +244,19 @@ class PeopleTracker:
         wait = self._config.search_every_frames if restless else self._config.detect_every_frames
         return since >= wait
 
-    def _search(self, image: Image, stamp_s: float) -> None:
-        """Looks at the whole image: supports, finds again, and welcomes people."""
+    def _begin_search(self, image: Image) -> Future[list[Detection]]:
+        """Starts to look at the whole image, beside the crops where there is a thread."""
         self._last_search = self._frame
         self._search_next = False
         self._counters["whole_image_searches"] += 1
-        detections = self._detector.detect(image)
+        if self._searcher is not None:
+            return self._searcher.submit(self._detector.detect, image)
+        found: Future[list[Detection]] = Future()
+        found.set_result(self._detector.detect(image))
+        return found
+
+    def _use_search(self, image: Image, detections: list[Detection], stamp_s: float) -> None:
+        """Takes what the whole image shows: supports, finds again, and welcomes people."""
         pairs = self._match(image, detections, stamp_s)
         for row, column in pairs:
             self._use_match(image, self._people[row], detections[column], stamp_s)

@@ -97,7 +97,7 @@ class Stage:
         return played
 
     def tracker(self, **settings: object) -> PeopleTracker:
-        return PeopleTracker(self, replace(PeopleTrackerConfig(), **settings))
+        return PeopleTracker(self, replace(PeopleTrackerConfig(parallel_search=False), **settings))
 
     def actor_of(self, track: Track) -> int:
         """Index of the actor whose hips are nearest to the track's."""

@@ -144,6 +144,17 @@ def test_the_tracker_follows_real_video_within_13_pixels(detector, clip):
 
 
 @pytest.mark.slow
+def test_a_search_beside_the_crops_changes_nothing(detector, clip):
+    frames = clip[0][:6]
+    played = []
+    for parallel in (False, True):
+        config = PeopleTrackerConfig(parallel_search=parallel, detect_every_frames=2)
+        tracker = PeopleTracker(detector, config)
+        played.append([tracker.update(f, n / 15)[0].keypoints for n, f in enumerate(frames)])
+    np.testing.assert_array_equal(*played)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("turns", [1, 2, 3])
 def test_a_turned_crop_sees_a_turned_person_as_well_as_an_upright_one(detector, clip, turns):
     upright, turned, unturned = [], [], []

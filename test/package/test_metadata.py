@@ -133,6 +133,8 @@ def test_pip_offers_every_program() -> None:
         for point in distribution.entry_points
         if point.group == "console_scripts"
     }
+    if not scripts:
+        pytest.skip("not installed by pip (a colcon workspace)")
     wanted = {f"humor-ros-{name}": target for name, target in PROGRAMS.items()}
     assert scripts == {"humor-ros": "humor_ros.cli:main", **wanted}
 

@@ -15,6 +15,7 @@ from torch import nn
 from humor_ros.body.model import BodyModel
 from humor_ros.training.config import TrainConfig
 from humor_ros.training.ema import WeightAverage
+from humor_ros.training.initial_scale import scale_to_data
 from humor_ros.training.recipe_losses import recipe_losses, weighted_sum
 from humor_ros.training.snapshot import load_snapshot, save_snapshot
 from humor_ros.training.synthesis import WindowSource
@@ -78,6 +79,8 @@ class Trainer:
         self.generator = torch.Generator().manual_seed(config.seed)
         self.network = WhamNetwork(config.network)
         _start_near_standing(self.network)
+        first = torch.Generator().manual_seed(config.seed)
+        scale_to_data(self.network, training.batch(config.optim.batch_size, first))
         _add_forget_bias(self.network, config.optim.forget_bias)
         if config.optim.modules != "all":
             wanted = config.optim.modules == "trajectory"

@@ -1,0 +1,71 @@
+"""Data-dependent start: every LSTM layer sees signals of unit size from the first step on.
+
+With PyTorch's default start a key-point's motion shrinks several times in each of the four stacked
+LSTM layers between input and pose; the decoder then sees a constant, and the first thousand steps
+go into finding the signal. Scaling the input weights layer by layer on one batch (in the manner of
+Mishkin & Matas, "All you need is a good init", 2016) removes that. The architecture is unchanged.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from humor_ros.training.synthesis import TrainingBatch
+from humor_ros.wham.network import WhamNetwork
+
+__all__ = ["scale_to_data"]
+
+_SMALLEST = 1e-3
+
+
+def _scale_rows(weight: Tensor, bias: Tensor, inputs: Tensor, gain: float) -> None:
+    """Scale all of (rows, columns) so that weight @ inputs has deviation ``gain``; centre it."""
+    before = inputs @ weight.T
+    scale = gain / before.flatten(0, 1).std(0).mean().clamp_min(_SMALLEST)
+    weight.mul_(scale)
+    bias.sub_(before.flatten(0, 1).mean(0) * scale)
+
+
+def _scale_lstm(rnn: nn.LSTM, inputs: Tensor, gain: float) -> Tensor:
+    for layer in range(rnn.num_layers):
+        names = [f"{kind}_l{layer}" for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+        weights: list[Tensor] = [getattr(rnn, name) for name in names]
+        _scale_rows(weights[0], weights[2], inputs, gain)
+        zero = inputs.new_zeros(1, len(inputs), rnn.hidden_size)
+        arguments = ([zero, zero], weights, True, 1, 0.0, False, False, True)
+        inputs = torch._VF.lstm(inputs, *arguments)[0]  # type: ignore[attr-defined]
+    return inputs
+
+
+@torch.no_grad()
+def scale_to_data(network: WhamNetwork, batch: TrainingBatch, gain: float = 1.0) -> None:
+    """Scale the input weights of embedding and LSTMs of a fresh network, in place.
+
+    Args:
+        network: freshly made.
+        batch: any training batch.
+        gain: deviation of the gates' inputs.
+    """
+    frames = batch.x.shape[:2]
+    encoder, decoder = network.motion_encoder, network.motion_decoder
+    x = network.preprocess(batch.x, batch.mask)
+    _scale_rows(encoder.embed_layer.weight, encoder.embed_layer.bias, x, gain)
+    embedded = encoder.embed_layer(x)
+    hidden = _scale_lstm(
+        encoder.regressor.rnn,
+        torch.cat([embedded, embedded.new_zeros(*frames, 51)], -1),
+        gain,
+    )
+    keypoints = batch.keypoints31[:, :, :17].flatten(2)
+    context = torch.cat([hidden, keypoints], -1)
+    _scale_lstm(
+        decoder.regressor.rnn, torch.cat([context, context.new_zeros(*frames, 144)], -1), gain
+    )
+    trajectory = network.trajectory_decoder.regressor
+    _scale_lstm(
+        trajectory.rnn, torch.cat([context, batch.root_feedback, batch.cam_angvel], -1), gain
+    )
+    feet = context.new_zeros(*frames, 12)
+    refined = torch.cat([context, feet, batch.root_feedback, batch.root_velocity], -1)
+    _scale_lstm(network.trajectory_refiner.refiner.rnn, refined, gain)

@@ -28,6 +28,7 @@ __all__ = [
     "TransformSender",
     "make_listener",
     "make_sender",
+    "send_static",
 ]
 
 _HAS_TF2_ROS = importlib.util.find_spec("tf2_ros") is not None
@@ -191,3 +192,21 @@ class _Tf2Sender:
         publisher = getattr(self._broadcaster, "pub_tf", None)
         if publisher is not None:
             self._node.destroy_publisher(publisher)
+
+
+def send_static(node: Node, transforms: list[TransformStamped]) -> object:
+    """Publish transforms that never change on ``/tf_static``.
+
+    Returns:
+        The publisher or broadcaster; keep it, the transforms go with it.
+    """
+    if _HAS_TF2_ROS:
+        import tf2_ros
+
+        broadcaster = tf2_ros.StaticTransformBroadcaster(node)
+        broadcaster.sendTransform(transforms)
+        return broadcaster
+    qos = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    publisher = node.create_publisher(TFMessage, "/tf_static", qos)
+    publisher.publish(TFMessage(transforms=transforms))
+    return publisher

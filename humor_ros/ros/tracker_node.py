@@ -17,7 +17,6 @@ from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import Odometry
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu
 
 from humor_ros.pipeline import TrackingPipeline
@@ -34,6 +33,7 @@ from humor_ros.ros.parameter_spec import declare_all, read_all, refusal_callback
 from humor_ros.ros.parameters import TRACKER_PARAMETERS
 from humor_ros.ros.qos import camera_info_qos, image_qos, imu_qos, output_qos
 from humor_ros.ros.reports import Reporter
+from humor_ros.ros.shutdown import ignoring_interrupts
 from humor_ros.ros.tracking_worker import Pipeline, TrackingWorker
 
 __all__ = ["TrackerNode", "main"]
@@ -85,7 +85,6 @@ class TrackerNode(LifecycleNode):
         self.add_on_set_parameters_callback(
             refusal_callback(TRACKER_PARAMETERS, lambda: bool(self._values))
         )
-        self.add_post_set_parameters_callback(self._on_parameters)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", output_qos())
         self._timer = self.create_timer(1.0, self._on_diagnostics)
 
@@ -144,8 +143,7 @@ class TrackerNode(LifecycleNode):
             self._reporter,
             self._on_clock_reset,
         )
-        self._worker.imu_wait_s = self.get_parameter("imu.wait").value
-        self._worker.pose_wait_s = self.get_parameter("camera_pose.wait").value
+        self._refresh_dynamic_parameters()
         self._worker.start()
         self._subscribe(values)
         # What is loaded by now lives as long as the node; the collector need not walk it.
@@ -223,17 +221,14 @@ class TrackerNode(LifecycleNode):
         if self._listener is not None:
             self._listener.clear()
 
-    def _on_parameters(self, parameters: list[Parameter]) -> None:
-        """Hand dynamic parameters on."""
-        for parameter in parameters:
-            if self._worker is not None and parameter.name == "imu.wait":
-                self._worker.imu_wait_s = parameter.value
-            if self._worker is not None and parameter.name == "camera_pose.wait":
-                self._worker.pose_wait_s = parameter.value
-            if self._outputs is not None and parameter.name == "contact_threshold":
-                self._outputs.contact_threshold = parameter.value
-            if self._outputs is not None and parameter.name == "markers.trajectory":
-                self._outputs.trajectory_s = parameter.value
+    def _refresh_dynamic_parameters(self) -> None:
+        """Hand parameters that may change at any time on, once a second."""
+        if self._worker is None or self._outputs is None:
+            return
+        self._worker.imu_wait_s = self.get_parameter("imu.wait").value
+        self._worker.pose_wait_s = self.get_parameter("camera_pose.wait").value
+        self._outputs.contact_threshold = self.get_parameter("contact_threshold").value
+        self._outputs.trajectory_s = self.get_parameter("markers.trajectory").value
 
     # End
 
@@ -265,6 +260,7 @@ class TrackerNode(LifecycleNode):
 
     def _on_diagnostics(self) -> None:
         self._close_idle_listener()
+        self._refresh_dynamic_parameters()
         troubles = self._reporter.counters
         total = sum(troubles.values())
         now = self._snapshot(troubles)
@@ -353,16 +349,10 @@ def main(args: list[str] | None = None) -> None:
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
-        _close_quietly(node)
-
-
-def _close_quietly(node: TrackerNode) -> None:
-    """Free everything; Ctrl-C under a launcher arrives twice."""
-    for step in (node.close, node.destroy_node, rclpy.try_shutdown):
-        try:
-            step()
-        except KeyboardInterrupt:
-            continue
+        with ignoring_interrupts():
+            node.close()
+            node.destroy_node()
+            rclpy.try_shutdown()
 
 
 if __name__ == "__main__":

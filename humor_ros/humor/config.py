@@ -1,0 +1,106 @@
+"""Sizes of HuMoR's three networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from humor_ros.humor.state import INPUT_SIZE, NUM_CONTACTS
+
+__all__ = ["PUBLISHED_SIZE", "RAW_SIZE", "HumorConfig"]
+
+#: What the decoder writes: changes with rotations as 3 numbers, and contact logits.
+RAW_SIZE = 3 + 3 + 3 + 3 + 63 + 66 + 66 + NUM_CONTACTS
+
+
+@dataclass(frozen=True)
+class HumorConfig:
+    """Sizes of the networks; the defaults are the published ones (9,725,976 parameters).
+
+    Attributes:
+        latent_size: dimensions of z.
+        encoder_widths: hidden widths of the posterior network.
+        prior_widths: hidden widths of the conditional prior.
+        decoder_widths: hidden widths of the decoder.
+        groups: groups of each group normalisation; divides every width.
+
+    Raises:
+        ValueError: on construction, naming the value.
+    """
+
+    latent_size: int = 48
+    encoder_widths: tuple[int, ...] = (1024, 1024, 1024, 1024)
+    prior_widths: tuple[int, ...] = (1024, 1024, 1024, 1024)
+    decoder_widths: tuple[int, ...] = (1024, 1024, 512)
+    groups: int = 16
+
+    def __post_init__(self) -> None:
+        for name in ("latent_size", "groups"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("encoder_widths", "prior_widths", "decoder_widths"):
+            widths = getattr(self, name)
+            if not widths or any(w < 1 or w % self.groups for w in widths):
+                raise ValueError(
+                    f"{name} must be one or more multiples of groups ({self.groups}), got {widths}"
+                )
+
+    @classmethod
+    def from_shapes(cls, shapes: Mapping[str, tuple[int, ...]]) -> HumorConfig:
+        """Read the sizes back from the shapes of a checkpoint's tensors.
+
+        Args:
+            shapes: by published name, such as ``encoder.net.0.weight``.
+
+        Raises:
+            KeyError: a network is missing.
+            ValueError: the shapes are not those of HuMoR's networks.
+        """
+        widths = {name: _widths(name, shapes) for name in ("encoder", "prior_net", "decoder")}
+        last = shapes[f"prior_net.net.{3 * len(widths['prior_net'])}.weight"]
+        config = cls(
+            latent_size=last[0] // 2,
+            encoder_widths=widths["encoder"],
+            prior_widths=widths["prior_net"],
+            decoder_widths=widths["decoder"],
+        )
+        state = shapes["prior_net.net.0.weight"][1]
+        if state != INPUT_SIZE:
+            raise ValueError(
+                f"prior_net reads {state} numbers a state; the state of this package has "
+                f"{INPUT_SIZE} (trans, root, body pose as matrices, 22 joints and velocities)"
+            )
+        return config
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> HumorConfig:
+        """Undo :meth:`to_dict`.
+
+        Raises:
+            ValueError: an unknown name or a bad value.
+        """
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ValueError(f"unknown entries {', '.join(unknown)}; known are {sorted(known)}")
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, fit for JSON."""
+        return asdict(self)
+
+
+PUBLISHED_SIZE = HumorConfig()
+
+
+def _widths(network: str, shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
+    """Hidden widths: the outputs of all linear layers but the last."""
+    layers = []
+    while (name := f"{network}.net.{3 * len(layers)}.weight") in shapes:
+        if len(shapes[name]) != 2:
+            raise ValueError(f"{name} must be a matrix, got shape {shapes[name]}")
+        layers.append(shapes[name][0])
+    if not layers:
+        raise KeyError(f"{network}.net.0.weight")
+    return tuple(layers[:-1])

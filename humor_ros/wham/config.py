@@ -84,13 +84,14 @@ class WhamConfig:
         return self.d_refiner or self.d_embed
 
     @property
-    def state_floats(self) -> int:
-        """Numbers that one person's streaming state holds, LSTM states and fed-back outputs."""
+    def state_bytes(self) -> int:
+        """Size of one person's streaming state (about 48 KB at the published size)."""
         lstm = 2 * (
             self.n_layers * (self.d_embed + 2 * self.d_context)
             + self.n_refiner_layers * self.refiner_width
         )
-        return lstm + 51 + 6 + 144 + 6 + 12 + 6 + 1
+        fed_back = 3 * N_KEYPOINTS + 6 + 24 * 6 + 6 + 4 * 3
+        return 4 * (lstm + fed_back) + 8 * (3 + 3 + 1)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionary for a JSON header."""

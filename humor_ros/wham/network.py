@@ -25,10 +25,11 @@ from humor_ros.wham.modules import (
 from humor_ros.wham.state import WhamState
 from humor_ros.wham.trajectory import (
     FRAME_RATE,
+    first_frames,
     foot_steps,
     full_image_translation,
     held_velocity,
-    roll_out,
+    sum_up,
     turn,
 )
 from humor_ros.wham.values import Body, Feedback, MotionPrediction, WhamInputs, WhamOutputs
@@ -231,25 +232,23 @@ class WhamNetwork(nn.Module):
         feet = points.feet.unflatten(0, (n, t)) - offset
         surface = points.vertices
 
-        rotation_world_root = rotation_6d_to_matrix(motion.root)
+        root_way = torch.cat((motion.root_previous[:, :1], motion.root), dim=1)
+        rotation_way = rotation_6d_to_matrix(root_way)
+        rotation_previous, rotation_world_root = rotation_way[:, :-1], rotation_way[:, 1:]
         rotation_world_camera = rotation_world_root @ rotations[..., 0, :, :].transpose(-1, -2)
         feet_world = feet @ rotation_world_camera.transpose(-1, -2)
-        rotation_previous = rotation_6d_to_matrix(motion.root_previous)
-        unrefined = roll_out(rotation_previous, motion.velocity, state.translation_unrefined)
+        root_step = turn(rotation_previous, motion.velocity)
+        unrefined = sum_up(root_step, state.translation_unrefined)
 
-        is_first = state.n_frames == 0
         refiner = (state.refiner_h, state.refiner_c)
         if refine:
-            steps = foot_steps(feet_world, state.feet, is_first)
+            no_step = first_frames(state.n_frames == 0, t)
+            steps = foot_steps(feet_world, state.feet)
             velocity_reset = held_velocity(
-                rotation_world_root, motion.velocity, steps, motion.contacts, is_first
+                rotation_world_root, motion.velocity, steps, motion.contacts, no_step
             )
-            root_step = turn(rotation_previous, motion.velocity)
             foot_motion = (steps + root_step[..., None, :]).detach() * FRAME_RATE
-            if bool(is_first.any()):
-                foot_motion = torch.cat(
-                    (foot_motion[:, :1] * ~is_first[:, None, None, None], foot_motion[:, 1:]), 1
-                )
+            foot_motion = torch.where(no_step[..., None, None], 0.0, foot_motion)
             root, velocity, refiner = self.trajectory_refiner(
                 motion.context.detach(),
                 (foot_motion * motion.contacts.detach()[..., None]).flatten(-2),
@@ -260,8 +259,9 @@ class WhamNetwork(nn.Module):
         else:
             root, velocity, velocity_reset = motion.root, motion.velocity, motion.velocity
 
-        root_previous = _after(state.root_refined, root)
-        translation = roll_out(rotation_6d_to_matrix(root_previous), velocity, state.translation)
+        root_way = torch.cat((state.root_refined[:, None], root), dim=1)
+        rotation_way = rotation_6d_to_matrix(root_way)
+        translation = sum_up(turn(rotation_way[:, :-1], velocity), state.translation)
         outputs = WhamOutputs(
             motion=motion,
             rotations=rotations,
@@ -272,11 +272,11 @@ class WhamNetwork(nn.Module):
             offset=offset[..., 0, :],
             velocity_reset=velocity_reset,
             root_refined=root,
-            root_refined_previous=root_previous,
+            root_refined_previous=root_way[:, :-1],
             velocity_refined=velocity,
-            rotation_world_root=rotation_6d_to_matrix(root),
-            translation_world=translation.to(root.dtype),
-            feet_world_unrefined=feet_world + unrefined.to(root.dtype)[..., None, :],
+            rotation_world_root=rotation_way[:, 1:],
+            translation_world=translation,
+            feet_world_unrefined=feet_world + unrefined[..., None, :],
             translation_camera=self._translation_camera(motion, inputs),
         )
         advanced = replace(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -82,7 +83,7 @@ def reproduce(folder: str | Path, dtype: torch.dtype = torch.float32) -> Arrays:
         keep("norefine", raw, _WORLD_ARRAYS)
         if len(data["x"]) > 1:
             keep("flip", _run_flipped(network, body, data))
-    return {name: tensor.numpy() for name, tensor in results.items()}
+    return {name: tensor.to(dtype).numpy() for name, tensor in results.items()}
 
 
 def tolerance(name: str) -> float:
@@ -119,7 +120,7 @@ def _read_inputs(path: Path, dtype: torch.dtype) -> _Tensors:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise CheckpointError(f"{path} is not a readable .npz file ({error})") from error
     missing = sorted(set(_INPUTS) - set(arrays))
     if missing:

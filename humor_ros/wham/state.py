@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -111,10 +113,11 @@ class WhamState:
 
     def save(self, path: str | Path) -> None:
         """Write all people to one flat ``.npz`` file (no pickle)."""
-        arrays = {name: tensor.detach().cpu().numpy() for name, tensor in self.tensors().items()}
-        arrays["format"] = np.array(_FORMAT)
+        arrays: dict[str, Any] = {"format": np.array(_FORMAT)}
+        for name, tensor in self.tensors().items():
+            arrays[name] = tensor.detach().cpu().numpy()
         with Path(path).open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
+            np.savez(file, **arrays)
 
     @classmethod
     def load(cls, path: str | Path, device: torch.device | str = "cpu") -> WhamState:
@@ -130,7 +133,7 @@ class WhamState:
         try:
             with np.load(path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
-        except (OSError, ValueError, EOFError, KeyError) as error:
+        except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
             raise ValueError(f"{path} is not a readable WHAM state ({error})") from error
         if str(arrays.pop("format", "")) != _FORMAT:
             raise ValueError(f"{path} is not a WHAM state of format {_FORMAT}; save it anew")

@@ -11,19 +11,24 @@ import torch
 from torch import Tensor
 
 __all__ = [
+    "CONTACT_THRESHOLD",
     "FRAME_RATE",
+    "first_frames",
     "flip_y_up",
     "foot_steps",
     "full_image_translation",
     "held_velocity",
     "project",
     "roll_out",
+    "sum_up",
     "turn",
     "weak_translation",
 ]
 
 #: Frames a second that the published networks were trained at.
 FRAME_RATE = 30.0
+#: Contact above which a foot counts as standing (published value).
+CONTACT_THRESHOLD = 0.5
 _WEAK_FOCAL = 5000.0
 _WEAK_SIDE = 224.0
 
@@ -33,24 +38,28 @@ def turn(rotation: Tensor, vector: Tensor) -> Tensor:
     return (rotation * vector[..., None, :]).sum(-1)
 
 
-def foot_steps(feet: Tensor, feet_before: Tensor, is_first: Tensor) -> Tensor:
+def first_frames(is_new: Tensor, n_frames: int) -> Tensor:
+    """Mark the frames that nobody came before: (P,) bool to (P, T) bool."""
+    first = torch.zeros(n_frames, dtype=torch.bool, device=is_new.device)
+    first[0] = True
+    return is_new[:, None] & first
+
+
+def foot_steps(feet: Tensor, feet_before: Tensor) -> Tensor:
     """Displacement of mid-hip centred feet since the previous frame.
 
     Args:
         feet: (P, T, K, 3) feet in world axes.
         feet_before: (P, K, 3) feet at the frame before the first.
-        is_first: (P,) bool, no frame came before: the displacement there is zero, and so is
-            the root's in :func:`held_velocity`.
 
     Returns:
         (P, T, K, 3) metres a frame.
     """
-    before = torch.where(is_first[:, None, None], feet[:, 0], feet_before)
-    return feet - torch.cat((before[:, None], feet[:, :-1]), dim=1)
+    return feet - torch.cat((feet_before[:, None], feet[:, :-1]), dim=1)
 
 
 def held_velocity(
-    rotation: Tensor, velocity: Tensor, steps: Tensor, contacts: Tensor, is_first: Tensor
+    rotation: Tensor, velocity: Tensor, steps: Tensor, contacts: Tensor, no_step: Tensor
 ) -> Tensor:
     """Remove from the root velocity the mean slip of the feet in contact.
 
@@ -59,19 +68,21 @@ def held_velocity(
         velocity: (P, T, 3) root-frame velocity, metres a frame.
         steps: (P, T, 4, 3) displacement of the feet relative to mid-hip, world axes.
         contacts: (P, T, 4) in contact where above 0.5.
-        is_first: (P,) bool, the first frame of this call is the person's first.
+        no_step: (P, T) bool, frames whose velocity stays (a person's first).
 
     Returns:
         (P, T, 3) velocity in the root frame, metres a frame.
     """
     world = turn(rotation, velocity)
-    motion = steps + world[..., None, :]
-    keep = torch.ones(motion.shape[:2], dtype=torch.bool, device=motion.device)
-    keep[:, 0] = ~is_first
-    standing = (contacts > 0.5) & keep[..., None]
-    slip = motion * standing[..., None]
+    standing = (contacts > CONTACT_THRESHOLD) & ~no_step[..., None]
+    slip = (steps + world[..., None, :]) * standing[..., None]
     mean = slip.sum(-2) / ((slip != 0).sum(-2) + 1e-4)
     return turn(rotation.transpose(-1, -2), world - mean)
+
+
+def sum_up(displacement: Tensor, start: Tensor) -> Tensor:
+    """Sum displacements (P, T, 3) up from ``start`` (P, 3), in the precision of ``start``."""
+    return start[:, None] + displacement.to(start.dtype).cumsum(dim=1)
 
 
 def roll_out(rotation_previous: Tensor, velocity: Tensor, start: Tensor) -> Tensor:
@@ -85,7 +96,7 @@ def roll_out(rotation_previous: Tensor, velocity: Tensor, start: Tensor) -> Tens
     Returns:
         (P, T, 3) float64 positions.
     """
-    return start[:, None] + turn(rotation_previous, velocity).to(start.dtype).cumsum(dim=1)
+    return sum_up(turn(rotation_previous, velocity), start)
 
 
 def flip_y_up(orientation: Tensor, translation: Tensor) -> tuple[Tensor, Tensor]:

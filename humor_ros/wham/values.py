@@ -184,8 +184,9 @@ class WhamOutputs:
         root_refined_previous: (P, T, 6) the same one frame earlier.
         velocity_refined: (P, T, 3) refined root-frame velocity, metres a frame.
         rotation_world_root: (P, T, 3, 3) refined root orientation.
-        translation_world: (P, T, 3) rolled-out position of mid-hip, metres.
-        feet_world_unrefined: (P, T, 4, 3) feet in the world before the refinement, metres.
+        translation_world: (P, T, 3) float64, rolled-out position of mid-hip, metres.
+        feet_world_unrefined: (P, T, 4, 3) float64, feet in the world before the refinement,
+            metres. World positions are float64 because they grow without bound.
         translation_camera: (P, T, 3) mid-hip in the camera, metres; None without boxes.
     """
 

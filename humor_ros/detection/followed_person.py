@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from humor_ros.detection.boxes import keypoint_box, person_score
-from humor_ros.detection.coco import NUM_KEYPOINTS
+from humor_ros.detection.coco import NUM_KEYPOINTS, TORSO
 from humor_ros.detection.keypoint_motion import KeypointMotion
 from humor_ros.detection.left_right import mend_left_right
 from humor_ros.detection.posture import upright_turns
@@ -24,6 +24,8 @@ _TELEPORT_SPREADS = 4.0
 _DAMPED_CONFIDENCE = 0.3
 #: A joint that stays "teleported" for this many images is believed.
 _MAX_DAMPED_RUN = 3
+#: Time constant of the drift.
+_DRIFT_S = 0.15
 _BODY = slice(5, NUM_KEYPOINTS)
 
 
@@ -39,6 +41,7 @@ class FollowedPerson:
         keypoints: (17, 3) last measured key-points, pixels.
         score: confidence of the last measurement.
         appearance: (52,) torso colours, None until well seen.
+        drift: (2,) smoothed velocity of the torso, sizes/s.
         measured: whether measured in the present image.
         measured_before: whether measured in the image before.
         refined_frame: number of the image in which the pose network last saw the person.
@@ -57,6 +60,7 @@ class FollowedPerson:
     keypoints: Array
     score: float
     appearance: Array | None = None
+    drift: Array = field(default_factory=lambda: np.zeros(2))
     measured: bool = True
     measured_before: bool = False
     refined_frame: int = 0
@@ -123,6 +127,9 @@ class FollowedPerson:
             if config.mend_swaps:
                 keypoints = self._mend(keypoints, stamp_s, config, counters)
             keypoints = self._damp_teleports(keypoints, counters)
+            gain = 1.0 - np.exp(-(stamp_s - self.measured_stamp_s) / _DRIFT_S)
+            velocity = self.motion.velocities[list(TORSO)].mean(axis=0) / self.motion.size
+            self.drift = self.drift + gain * (velocity - self.drift)
         self.keypoints = keypoints
         self.score = person_score(keypoints)
         self.measured_stamp_s = stamp_s

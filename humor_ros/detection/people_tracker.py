@@ -60,7 +60,9 @@ class PeopleTracker:
     def __init__(self, detector: Detector, config: PeopleTrackerConfig | None = None) -> None:
         self._detector = detector
         self._config = config or PeopleTrackerConfig()
-        self._crossings = CrossingWatch(self._config.exchange_margin)
+        self._crossings = CrossingWatch(
+            self._config.exchange_margin, use_appearance=self._config.use_appearance
+        )
         self._searcher = (
             ThreadPoolExecutor(max_workers=1, thread_name_prefix="people_search")
             if self._config.parallel_search
@@ -119,7 +121,8 @@ class PeopleTracker:
         if search is not None:
             self._use_search(image_bgr, search.result(), stamp_s)
         lost = self._retire(stamp_s)
-        self._counters["ids_exchanged"] += self._crossings.update(image_bgr, self._people)
+        exchanged = self._crossings.update(image_bgr, self._people, stamp_s)
+        self._counters["ids_exchanged"] += exchanged
         return [p.as_track(stamp_s) for p in self._people] + lost
 
     def _advance_clock(self, stamp_s: float) -> float:

@@ -34,8 +34,8 @@ class PeopleTrackerConfig:
         match_similarity: least similarity of a detection and a followed person.
         reach_speed: how fast an unseen person may move off its prediction, sizes/s.
         min_appearance: least colour similarity to give a waiting id to a person found.
-        exchange_margin: by how much colours must speak for an exchange of two ids after
-            a crossing (sum of two similarities, each in [0, 1]).
+        exchange_margin: by how much colours and directions must speak for an exchange of two
+            ids after a crossing (see ``crossings``).
         swap_hold_s: how long a left/right swap is mended against the detector's word.
         parallel_search: whether the whole image is searched in a second thread while the crops
             are refined. The results are the same; an image with a search is late by less.

@@ -160,10 +160,11 @@ def test_a_crossing_exchanges_ids_only_if_the_colours_say_so(actor, exchanged):
     watch = CrossingWatch(0.3)
     for person in people:
         person.keypoints = actor(lambda _: (320.0, 240.0)).keypoints(0.0)
-    watch.update(image, people)
+    watch.update(image, people, 0.0)
     places = (440.0, 200.0) if exchanged else (200.0, 440.0)
     for person, x in zip(people, places, strict=True):
         person.keypoints = actor(lambda _, x=x: (x, 240.0)).keypoints(0.0)
-    assert watch.update(image, people) == int(exchanged)
+    assert watch.update(image, people, 0.1) == 0
+    assert watch.update(image, people, 0.4) == int(exchanged)
     by_id = {p.track_id: p.keypoints[0, 0] for p in people}
     assert by_id == {1: 200.0, 2: 440.0}

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import rclpy
-from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
@@ -30,6 +29,9 @@ from humor_ros.ros.time_conversion import stamp_from_seconds
 from humor_ros.types import ImuSample
 
 __all__ = ["PlayerNode", "main"]
+
+#: An image that is later than this (a busy machine) is left out, seconds.
+_LATEST_S = 0.1
 
 
 class PlayerNode(Node):
@@ -62,6 +64,7 @@ class PlayerNode(Node):
         self._executor.add_node(self)
         self._start_s = 0.0
         self.frames = 0
+        self.skipped = 0
         self.samples = 0
         self.late_s = 0.0
 
@@ -120,7 +123,11 @@ class PlayerNode(Node):
         return 0.0 < longest_s <= video_s / self._values["rate"]
 
     def _publish_frame(self, frame: VideoFrame, offset_s: float) -> None:
-        stamp = self._await(offset_s + frame.stamp_s)
+        due_s = self._await(offset_s + frame.stamp_s)
+        if self._now_s() - due_s > _LATEST_S:
+            self.skipped += 1  # as a camera would: an old image is of no use to anybody
+            return
+        stamp = stamp_from_seconds(due_s)
         header = Header(stamp=stamp, frame_id=self._values["camera_frame"])
         self._info.header = header
         self._infos.publish(self._info)
@@ -129,7 +136,7 @@ class PlayerNode(Node):
         self._executor.spin_once(timeout_sec=0.0)
 
     def _publish_imu(self, sample: ImuSample, offset_s: float) -> None:
-        stamp = self._await(offset_s + sample.stamp_s)
+        stamp = stamp_from_seconds(self._await(offset_s + sample.stamp_s))
         message = Imu(header=Header(stamp=stamp, frame_id=self._values["imu_frame"]))
         # The video may be played faster than life; then it also turns faster.
         rate = (sample.angular_velocity * self._values["rate"]).tolist()
@@ -142,15 +149,15 @@ class PlayerNode(Node):
         self._imu.publish(message)
         self.samples += 1
 
-    def _await(self, video_s: float) -> Time:
-        """Sleep until a time of the video is due; its stamp."""
+    def _await(self, video_s: float) -> float:
+        """Sleep until a time of the video is due; that time on the clock of ROS, seconds."""
         due_s = self._start_s + video_s / self._values["rate"]
         ahead_s = due_s - self._now_s()
         if ahead_s > 0.0:
             time.sleep(ahead_s)
         else:
             self.late_s = max(self.late_s, -ahead_s)
-        return stamp_from_seconds(due_s)
+        return due_s
 
     def _now_s(self) -> float:
         return self.get_clock().now().nanoseconds * 1e-9
@@ -190,8 +197,8 @@ class PlayerNode(Node):
 
     def _report(self) -> None:
         self.get_logger().info(
-            f"played {self.frames} images and {self.samples} IMU samples; "
-            f"latest by {1e3 * self.late_s:.1f} ms"
+            f"played {self.frames} images and {self.samples} IMU samples, the latest "
+            f"{1e3 * self.late_s:.0f} ms late; {self.skipped} images left out as too late"
         )
         if self._values["report_path"]:
             content = {
@@ -201,6 +208,7 @@ class PlayerNode(Node):
                 "width": self._size[0],
                 "height": self._size[1],
                 "images": self.frames,
+                "images_left_out": self.skipped,
                 "imu_samples": self.samples,
                 "latest_s": self.late_s,
             }

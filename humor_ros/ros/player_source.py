@@ -49,7 +49,7 @@ class FramePrefetcher:
     """
 
     def __init__(
-        self, reader: VideoReader, size: tuple[int, int] | None = None, ahead: int = 8
+        self, reader: VideoReader, size: tuple[int, int] | None = None, ahead: int = 24
     ) -> None:
         self._reader = reader
         self._size = size

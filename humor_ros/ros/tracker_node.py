@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import rclpy
+import torch
 from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import Odometry
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -47,6 +48,7 @@ def make_pipeline(values: Mapping[str, Any]) -> Pipeline:
     Raises:
         ValueError, OSError: naming the parameter or file that is wrong.
     """
+    torch.set_num_threads(values["threads"])
     return TrackingPipeline(pipeline_config(values), timer=time.perf_counter)
 
 

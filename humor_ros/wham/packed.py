@@ -20,7 +20,7 @@ __all__ = ["LstmState", "PackedRegressor", "affine"]
 LstmState = tuple[Tensor, Tensor]
 
 #: From so many rows on, weights times transposed input is faster than the other way round.
-_FEW_ROWS = 4
+_FEW_ROWS = 5
 _MANY_ROWS = 16
 
 

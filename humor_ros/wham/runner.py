@@ -68,6 +68,15 @@ class StreamingNetwork(WhamNetwork):
         super().train(False)
         return self
 
+    def step_weights(self) -> list[Tensor]:
+        """Every tensor that a step with image features reads (not the initialisation's)."""
+        found = [tensor for name, tensor in self.named_parameters() if "neural_init" not in name]
+        for module in self.modules():
+            if isinstance(module, _FrozenRegressor):
+                packed = module.packed
+                found += [*packed.weights, *packed.biases, packed.head, packed.head_bias]
+        return found
+
 
 def prepare_for_streaming(network: WhamNetwork) -> StreamingNetwork:
     """Pack a network for running frame by frame.

@@ -1,0 +1,33 @@
+"""The image encoder: HMR2.0's features of people for WHAM, and its first guess of their bodies."""
+
+from __future__ import annotations
+
+from humor_ros.features.checkpoint import Release, load_encoder
+from humor_ros.features.config import FEATURE_SIZE, FULL_SIZE, EncoderConfig
+from humor_ros.features.container import CheckpointError
+from humor_ros.features.extractor import FeatureExtractor, ImageFeatures
+from humor_ros.features.flip_averaging import FlipState, mirror_inputs, step_averaged
+from humor_ros.features.initialisation import FirstFrame, first_frame
+from humor_ros.features.network import Hmr2Encoder
+from humor_ros.features.precision import FEATURE_BOUNDS, set_precision
+from humor_ros.features.values import EncoderOutput
+
+__all__ = [
+    "FEATURE_BOUNDS",
+    "FEATURE_SIZE",
+    "FULL_SIZE",
+    "CheckpointError",
+    "EncoderConfig",
+    "EncoderOutput",
+    "FeatureExtractor",
+    "FirstFrame",
+    "FlipState",
+    "Hmr2Encoder",
+    "ImageFeatures",
+    "Release",
+    "first_frame",
+    "load_encoder",
+    "mirror_inputs",
+    "set_precision",
+    "step_averaged",
+]

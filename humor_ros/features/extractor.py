@@ -1,0 +1,118 @@
+"""Features of people in an image: crops, batches, mirrored crops, and what cannot be cropped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from humor_ros.features.crop import check_image, crop_people, usable_boxes
+from humor_ros.features.decoder import N_BETAS, N_CAMERA
+from humor_ros.features.network import Hmr2Encoder
+from humor_ros.features.values import EncoderOutput
+from humor_ros.types import Image
+
+__all__ = ["FeatureExtractor", "ImageFeatures"]
+
+
+@dataclass(frozen=True)
+class ImageFeatures:
+    """What one image says of P people, float32 on the CPU.
+
+    Attributes:
+        people: one row a box. A row that is not valid has a feature, shape and camera of zeros
+            and no rotation at any joint.
+        valid: (P,) bool, false where the box could not be used (``crop.usable_boxes``); give it
+            to WHAM as ``feature_mask``, which then works without a feature for that frame.
+        mirrored: the same of the mirrored crops, not mirrored back; None where not asked for.
+    """
+
+    people: EncoderOutput
+    valid: Tensor
+    mirrored: EncoderOutput | None = None
+
+
+class FeatureExtractor:
+    """Runs an encoder over the people of an image.
+
+    Args:
+        encoder: in evaluation mode, of any precision; moved to ``device``.
+        device: where to run.
+        max_batch: largest number of crops at a time; it bounds the memory.
+        flip: also encode the mirrored crops, for flip averaging; it doubles the work.
+    """
+
+    def __init__(
+        self,
+        encoder: Hmr2Encoder,
+        *,
+        device: torch.device | str = "cpu",
+        max_batch: int = 8,
+        flip: bool = False,
+    ) -> None:
+        if max_batch < 1:
+            raise ValueError(f"max_batch must be at least 1, got {max_batch}")
+        self._encoder = encoder.to(device).eval()
+        self._device = torch.device(device)
+        self._max_batch = max_batch
+        self._flip = flip
+
+    @torch.inference_mode()
+    def extract(self, image_bgr: Image, boxes: ArrayLike) -> ImageFeatures:
+        """Encode people.
+
+        Args:
+            image_bgr: (H, W, 3) uint8.
+            boxes: (P, 3) centre x, y (pixels of the image) and side / 200; P may be 0.
+
+        Raises:
+            ValueError: the image or the boxes have another shape or type.
+        """
+        check_image(image_bgr)
+        boxes = np.asarray(boxes, dtype=np.float64)
+        boxes = boxes.reshape(0, 3) if boxes.size == 0 else boxes
+        height, width = image_bgr.shape[:2]
+        valid = usable_boxes(boxes, width, height)
+        chosen = boxes[valid]
+        parts: list[EncoderOutput] = []
+        flipped: list[EncoderOutput] = []
+        step = max(1, self._max_batch // 2) if self._flip else self._max_batch
+        for start in range(0, len(chosen), step):
+            normal, other = self._encode(image_bgr, chosen[start : start + step])
+            parts.append(normal)
+            flipped += [] if other is None else [other]
+        mirrored = self._spread(flipped, valid) if self._flip else None
+        return ImageFeatures(self._spread(parts, valid), torch.from_numpy(valid), mirrored)
+
+    def _encode(
+        self, image_bgr: Image, boxes: NDArray[np.float64]
+    ) -> tuple[EncoderOutput, EncoderOutput | None]:
+        size = self._encoder.config.vit.img_size[0]
+        crops = torch.from_numpy(crop_people(image_bgr, boxes, size)).to(self._device)
+        if self._flip:
+            crops = torch.cat((crops, crops.flip(-1)))
+        output = self._encoder(crops).to("cpu", torch.float32)
+        if not self._flip:
+            return output, None
+        return output.select(slice(0, len(boxes))), output.select(slice(len(boxes), None))
+
+    def _spread(self, parts: list[EncoderOutput], valid: NDArray[np.bool_]) -> EncoderOutput:
+        """One row a box, those that were not encoded empty."""
+        count = len(valid)
+        rows = torch.from_numpy(np.flatnonzero(valid))
+        everybody = EncoderOutput(
+            feature=torch.zeros(count, self._encoder.config.decoder.dim),
+            pose=torch.tensor((1.0, 0.0, 0.0, 0.0, 1.0, 0.0)).repeat(count, 24),
+            betas=torch.zeros(count, N_BETAS),
+            cam=torch.zeros(count, N_CAMERA),
+        )
+        if parts:
+            some = EncoderOutput.cat(parts)
+            everybody.feature[rows] = some.feature
+            everybody.pose[rows] = some.pose
+            everybody.betas[rows] = some.betas
+            everybody.cam[rows] = some.cam
+        return everybody

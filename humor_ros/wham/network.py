@@ -12,7 +12,6 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from humor_ros.geometry.rotation import rotation_6d_to_matrix
 from humor_ros.wham.config import N_KEYPOINTS, WhamConfig
 from humor_ros.wham.layers import Integrator
 from humor_ros.wham.modules import (
@@ -22,21 +21,11 @@ from humor_ros.wham.modules import (
     TrajectoryDecoder,
     TrajectoryRefiner,
 )
+from humor_ros.wham.placement import place
 from humor_ros.wham.state import WhamState
-from humor_ros.wham.trajectory import (
-    FRAME_RATE,
-    first_frames,
-    foot_steps,
-    full_image_translation,
-    held_velocity,
-    sum_up,
-    turn,
-)
 from humor_ros.wham.values import Body, Feedback, MotionPrediction, WhamInputs, WhamOutputs
 
 __all__ = ["WhamNetwork"]
-
-_LEFT_HIP, _RIGHT_HIP = 11, 12
 
 
 def _after(first: Tensor, sequence: Tensor) -> Tensor:
@@ -224,78 +213,14 @@ class WhamNetwork(nn.Module):
         Returns:
             The advanced state and all outputs.
         """
-        n, t = motion.root.shape[:2]
-        rotations = rotation_6d_to_matrix(motion.pose)
-        points = body(motion.betas.flatten(0, 1), rotations.flatten(0, 1), vertices=vertices)
-        keypoints = points.keypoints31.unflatten(0, (n, t))
-        offset = (keypoints[..., _LEFT_HIP, :] + keypoints[..., _RIGHT_HIP, :])[..., None, :] / 2
-        feet = points.feet.unflatten(0, (n, t)) - offset
-        surface = points.vertices
-
-        root_way = torch.cat((motion.root_previous[:, :1], motion.root), dim=1)
-        rotation_way = rotation_6d_to_matrix(root_way)
-        rotation_previous, rotation_world_root = rotation_way[:, :-1], rotation_way[:, 1:]
-        rotation_world_camera = rotation_world_root @ rotations[..., 0, :, :].transpose(-1, -2)
-        feet_world = feet @ rotation_world_camera.transpose(-1, -2)
-        root_step = turn(rotation_previous, motion.velocity)
-        unrefined = sum_up(root_step, state.translation_unrefined)
-
-        refiner = (state.refiner_h, state.refiner_c)
-        if refine:
-            no_step = first_frames(state.n_frames == 0, t)
-            steps = foot_steps(feet_world, state.feet)
-            velocity_reset = held_velocity(
-                rotation_world_root, motion.velocity, steps, motion.contacts, no_step
-            )
-            foot_motion = (steps + root_step[..., None, :]).detach() * FRAME_RATE
-            foot_motion = torch.where(no_step[..., None, None], 0.0, foot_motion)
-            root, velocity, refiner = self.trajectory_refiner(
-                motion.context.detach(),
-                (foot_motion * motion.contacts.detach()[..., None]).flatten(-2),
-                motion.root.detach(),
-                velocity_reset,
-                refiner,
-            )
-        else:
-            root, velocity, velocity_reset = motion.root, motion.velocity, motion.velocity
-
-        root_way = torch.cat((state.root_refined[:, None], root), dim=1)
-        rotation_way = rotation_6d_to_matrix(root_way)
-        translation = sum_up(turn(rotation_way[:, :-1], velocity), state.translation)
-        outputs = WhamOutputs(
-            motion=motion,
-            rotations=rotations,
-            joints=points.joints.unflatten(0, (n, t)) - offset,
-            keypoints31=keypoints - offset,
-            feet=feet,
-            vertices=None if surface is None else surface.unflatten(0, (n, t)) - offset,
-            offset=offset[..., 0, :],
-            velocity_reset=velocity_reset,
-            root_refined=root,
-            root_refined_previous=root_way[:, :-1],
-            velocity_refined=velocity,
-            rotation_world_root=rotation_way[:, 1:],
-            translation_world=translation,
-            feet_world_unrefined=feet_world + unrefined[..., None, :],
-            translation_camera=self._translation_camera(motion, inputs),
-        )
-        advanced = replace(
+        return place(
+            self.trajectory_refiner if refine else None,
             state,
-            refiner_h=refiner[0],
-            refiner_c=refiner[1],
-            root_refined=root[:, -1],
-            feet=feet_world[:, -1],
-            translation=translation[:, -1],
-            translation_unrefined=unrefined[:, -1],
-            n_frames=state.n_frames + t,
+            motion,
+            body,
+            camera=(inputs.bbox, inputs.res, inputs.cam_intrinsics),
+            vertices=vertices,
         )
-        return advanced, outputs
-
-    @staticmethod
-    def _translation_camera(motion: MotionPrediction, inputs: WhamInputs) -> Tensor | None:
-        if inputs.bbox is None or inputs.res is None or inputs.cam_intrinsics is None:
-            return None
-        return full_image_translation(motion.cam, inputs.bbox, inputs.res, inputs.cam_intrinsics)
 
     def step(
         self,

@@ -21,7 +21,7 @@ from humor_ros.wham.modules import (
     TrajectoryDecoder,
     TrajectoryRefiner,
 )
-from humor_ros.wham.placement import place
+from humor_ros.wham.resolution import resolve
 from humor_ros.wham.state import WhamState
 from humor_ros.wham.values import Body, Feedback, MotionPrediction, WhamInputs, WhamOutputs
 
@@ -213,14 +213,8 @@ class WhamNetwork(nn.Module):
         Returns:
             The advanced state and all outputs.
         """
-        return place(
-            self.trajectory_refiner if refine else None,
-            state,
-            motion,
-            body,
-            camera=(inputs.bbox, inputs.res, inputs.cam_intrinsics),
-            vertices=vertices,
-        )
+        refiner = self.trajectory_refiner if refine else None
+        return resolve(refiner, state, motion, inputs, body, vertices=vertices)
 
     def step(
         self,

@@ -21,6 +21,7 @@ from humor_ros.geometry import ROTATION_FLU_OPTICAL, PinholeCamera, rotation_6d_
 from humor_ros.types import Array, CameraMotion, CameraMotionMode, Track, TrackingState
 from humor_ros.wham.anchor import PositionFilter, camera_position_covariance
 from humor_ros.wham.boxes import box_of_keypoints, box_of_xyxy
+from humor_ros.wham.camera_fit import fit_translation
 from humor_ros.wham.camera_input import camera_angular_velocity
 from humor_ros.wham.initialisation import initial_root, neutral_initialisation
 from humor_ros.wham.keypoints import MIN_CONFIDENCE, keypoint_mask, normalise_keypoints
@@ -38,6 +39,8 @@ from humor_ros.wham.values import WhamInputs, WhamOutputs
 
 __all__ = ["PersonMotion", "StreamConfig", "WhamStream"]
 
+#: Key-points that place the body: all but those of the head, whose bias is the largest.
+_PLACED = slice(5, 17)
 #: With fewer joints in view the extent of the key-points says nothing of the person.
 _MIN_BOX_JOINTS = 3
 
@@ -54,6 +57,8 @@ class StreamConfig:
             corrects the drift of the displacements. A known camera position does the same.
         box_smoothing: weight of the previous box in the next one, in [0, 1).
         betas_time_s: time over which the shape is averaged; bone lengths settle with it.
+        fit_keypoints: fit the camera-frame position to the measured key-points, with the
+            network's own answer as a prior; False leaves the network's answer.
         orientation_sigma_rad: standard deviation of the camera-frame root orientation.
     """
 
@@ -61,6 +66,7 @@ class StreamConfig:
     camera_fixed: bool = False
     box_smoothing: float = 0.3
     betas_time_s: float = 10.0
+    fit_keypoints: bool = True
     orientation_sigma_rad: float = 0.2
 
     def __post_init__(self) -> None:
@@ -307,6 +313,8 @@ class WhamStream:
         feet = body.feet[0].double().numpy() - hips
         coco = coco - hips
         hips_camera = answer.camera_translation(person.box, virtual)
+        if self._config.fit_keypoints and seen:
+            hips_camera = _fitted(coco, person, hips_camera, virtual)
         rotation_wc = motion.rotation_world_camera
         orientation, displacement = self._displace(person, answer, rotation_wc)
         seen_world = rotation_wc @ hips_camera + motion.position_world_camera
@@ -413,6 +421,19 @@ def _answer(outputs: WhamOutputs, row: int) -> _Answer:
         displacement_world=numpy(
             turn(rotation_6d_to_matrix(outputs.root_refined_previous), velocity)
         ),
+    )
+
+
+def _fitted(coco: Array, person: _Person, prior: Array, camera: PinholeCamera) -> Array:
+    """The mid-hip (3,) that carries the body's key-points (17, 3) onto the measured ones."""
+    centre = np.array([camera.width, camera.height]) / 2.0
+    confidence = np.where(person.keypoints[:, 2] >= MIN_CONFIDENCE, person.keypoints[:, 2], 0.0)
+    return fit_translation(
+        coco[_PLACED],
+        (person.keypoints[_PLACED, :2] - centre) / camera.fx,
+        confidence[_PLACED],
+        prior,
+        200.0 * float(person.box[2]) / camera.fx,
     )
 
 

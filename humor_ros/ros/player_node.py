@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import rclpy
 from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image, Imu
 from std_msgs.msg import Header
@@ -24,11 +24,12 @@ from humor_ros.ros.player_parameters import PLAYER_PARAMETERS
 from humor_ros.ros.player_source import FramePrefetcher, imu_of_video
 from humor_ros.ros.qos import imu_qos, output_qos, player_qos
 from humor_ros.ros.rotation_door import matrix_from_quaternion_xyzw
+from humor_ros.ros.shutdown import StopSignal, initialise
 from humor_ros.ros.tf_door import send_static
 from humor_ros.ros.time_conversion import stamp_from_seconds
 from humor_ros.types import ImuSample
 
-__all__ = ["PlayerNode", "main"]
+__all__ = ["PlayerNode", "camera_info_message", "main"]
 
 #: An image that is later than this (a busy machine) is left out, seconds.
 _LATEST_S = 0.1
@@ -38,14 +39,16 @@ class PlayerNode(Node):
     """Publishes ``image``, ``camera_info``, ``imu`` and the mounting of the IMU.
 
     Args:
+        stop: ends the playing when raised.
         **node_arguments: for :class:`rclpy.node.Node`.
 
     Raises:
         FileNotFoundError, ValueError: a file or parameter is wrong, named in the message.
     """
 
-    def __init__(self, **node_arguments: Any) -> None:
+    def __init__(self, stop: StopSignal | None = None, **node_arguments: Any) -> None:
         super().__init__("player", **node_arguments)
+        self._stop = stop or StopSignal()
         declare_all(self, PLAYER_PARAMETERS)
         self._values = read_all(self, PLAYER_PARAMETERS)
         if not self._values["path"]:
@@ -54,7 +57,7 @@ class PlayerNode(Node):
             self._fps = video.fps
             self._size = _published_size(video, self._values["width"], self._values["height"])
             self._length_s = (video.frame_count or 0) / video.fps
-        self._info = _camera_info(self._camera(), self._values["camera_frame"])
+        self._info = camera_info_message(self._camera(), self._values["camera_frame"])
         self._mounting = matrix_from_quaternion_xyzw(self._values["imu_rotation_camera_imu"])
         self._images = self.create_publisher(Image, "image", player_qos())
         self._infos = self.create_publisher(CameraInfo, "camera_info", output_qos(30))
@@ -78,7 +81,7 @@ class PlayerNode(Node):
             return False
         self._start_s = self._now_s() + max(0.6, self._values["start_delay"])
         offset_s = 0.0
-        while rclpy.ok():
+        while self._running():
             end_s = self._play_once(offset_s)
             if not self._values["loop"] or self._over(end_s):
                 break
@@ -103,7 +106,7 @@ class PlayerNode(Node):
         last_s = 0.0
         try:
             for frame in frames:
-                if not rclpy.ok() or self._over(offset_s + frame.stamp_s):
+                if not self._running() or self._over(offset_s + frame.stamp_s):
                     break
                 while pending is not None and pending.stamp_s <= frame.stamp_s:
                     self._publish_imu(pending, offset_s)
@@ -111,7 +114,7 @@ class PlayerNode(Node):
                 self._publish_frame(frame, offset_s)
                 last_s = frame.stamp_s
             end_s = last_s + 1.0 / self._fps
-            while pending is not None and pending.stamp_s < end_s and rclpy.ok():
+            while pending is not None and pending.stamp_s < end_s and self._running():
                 self._publish_imu(pending, offset_s)
                 pending = next(inertial, None)
         finally:
@@ -159,13 +162,16 @@ class PlayerNode(Node):
             self.late_s = max(self.late_s, -ahead_s)
         return due_s
 
+    def _running(self) -> bool:
+        return rclpy.ok() and not self._stop.raised
+
     def _now_s(self) -> float:
         return self.get_clock().now().nanoseconds * 1e-9
 
     def _wait_for_subscribers(self) -> bool:
         wanted = self._values["wait_for_subscribers"]
         deadline_s = time.monotonic() + self._values["wait_timeout"]
-        while rclpy.ok() and self._images.get_subscription_count() < wanted:
+        while self._running() and self._images.get_subscription_count() < wanted:
             if time.monotonic() > deadline_s:
                 self.get_logger().error(
                     f"topic image: fewer than {wanted} subscribers after "
@@ -173,7 +179,7 @@ class PlayerNode(Node):
                 )
                 return False
             self._executor.spin_once(timeout_sec=0.1)
-        return rclpy.ok()
+        return self._running()
 
     def _camera(self) -> PinholeCamera:
         if not self._values["camera_info"]:
@@ -226,7 +232,8 @@ def _published_size(video: VideoReader, width: int, height: int) -> tuple[int, i
     return width, height
 
 
-def _camera_info(camera: PinholeCamera, frame: str) -> CameraInfo:
+def camera_info_message(camera: PinholeCamera, frame: str) -> CameraInfo:
+    """A calibration as ``sensor_msgs/CameraInfo``, without a stamp."""
     message = CameraInfo(
         header=Header(frame_id=frame),
         width=camera.width,
@@ -246,18 +253,16 @@ def _vector(values: list[float]) -> Vector3:
 
 
 def main(args: list[str] | None = None) -> None:
-    """Play until the end or SIGINT."""
-    rclpy.init(args=args)
+    """Play until the end, SIGINT or SIGTERM."""
     code = 0
-    try:
-        node = PlayerNode()
-        code = 0 if node.play() else 1
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except (ValueError, OSError) as error:
-        rclpy.logging.get_logger("player").error(str(error))
-        code = 2
-    finally:
+    with StopSignal() as stop:
+        initialise(args)
+        try:
+            node = PlayerNode(stop=stop)
+            code = 0 if node.play() else 1
+        except (ValueError, OSError) as error:
+            rclpy.logging.get_logger("player").error(str(error))
+            code = 2
         rclpy.try_shutdown()
     raise SystemExit(code)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosbags.interfaces import Connection
@@ -18,7 +18,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 
 from humor_ros.ros.bag_types import bag_typestore
 from humor_ros.ros.parameter_spec import ParameterSpec, declare_all, read_all
-from humor_ros.ros.shutdown import ignoring_interrupts
+from humor_ros.ros.shutdown import StopSignal, initialise, spin_until_stopped
 
 __all__ = ["RECORDER_PARAMETERS", "RecorderNode", "main"]
 
@@ -80,7 +80,8 @@ class RecorderNode(Node):
     def _look(self) -> None:
         """Subscribe to wanted topics that have appeared."""
         for topic, types in self.get_topic_names_and_types():
-            if topic in self._wanted:
+            # A topic is named as soon as somebody asks for it; its QoS is the publisher's.
+            if topic in self._wanted and self.count_publishers(topic):
                 self._wanted.discard(topic)
                 self._subscribe(topic, types[0])
         if not self._wanted:
@@ -126,25 +127,22 @@ class RecorderNode(Node):
 
 
 def main(args: list[str] | None = None) -> None:
-    """Record until SIGINT or SIGTERM; the bag is closed also when the signal comes twice."""
-    rclpy.init(args=args)
-    try:
-        node = RecorderNode()
-    except (ValueError, OSError) as error:
-        rclpy.logging.get_logger("recorder").error(str(error))
-        rclpy.try_shutdown()
-        raise SystemExit(2) from error
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    try:
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        with ignoring_interrupts():
-            node.close()
-            node.destroy_node()
+    """Record until SIGINT or SIGTERM."""
+    with StopSignal() as stop:
+        initialise(args)
+        try:
+            node = RecorderNode()
+        except (ValueError, OSError) as error:
+            rclpy.logging.get_logger("recorder").error(str(error))
             rclpy.try_shutdown()
+            raise SystemExit(2) from error
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        spin_until_stopped(executor, stop)
+        node.close()
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.try_shutdown()
 
 
 if __name__ == "__main__":

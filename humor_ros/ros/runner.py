@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
 import time
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from humor_ros.ros.processes import (
     remove_stale_shared_memory,
     transport_environment,
 )
+from humor_ros.ros.shutdown import StopSignal
 
 __all__ = ["main"]
 
@@ -59,8 +59,7 @@ def main(args: list[str] | None = None) -> int:
         "imu": given.imu,
         "odom": given.odom,
     }
-    stop = _StopFlag()
-    with ProcessGroup(transport_environment()) as group:
+    with StopSignal() as stop, ProcessGroup(transport_environment()) as group:
         group.start(
             "tracker",
             node_command(
@@ -92,18 +91,6 @@ def main(args: list[str] | None = None) -> int:
     for name, code in failed.items():
         _log.error("%s ended with code %d", name, code)
     return 1 if failed else 0
-
-
-class _StopFlag:
-    """Raised by SIGINT or SIGTERM; further signals change nothing."""
-
-    def __init__(self) -> None:
-        self.raised = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._raise)
-
-    def _raise(self, *_: object) -> None:
-        self.raised = True
 
 
 if __name__ == "__main__":

@@ -1,23 +1,59 @@
-"""Clean-up that a second Ctrl-C does not tear apart."""
+"""Ends a program in order on SIGINT or SIGTERM, however often they come.
+
+rclpy's own handlers shut the context down at once; then nothing can be published or logged any
+more, and markers of people would stay in RViz. Here a signal only raises a flag.
+"""
 
 from __future__ import annotations
 
 import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import FrameType, TracebackType
 
-__all__ = ["ignoring_interrupts"]
+import rclpy
+from rclpy.executors import Executor
+from rclpy.signals import SignalHandlerOptions
+
+__all__ = ["StopSignal", "initialise", "spin_until_stopped"]
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_WAKE_S = 0.25
 
 
-@contextmanager
-def ignoring_interrupts() -> Iterator[None]:
-    """Ignore SIGINT within the block: ``ros2 launch`` sends it again under Ctrl-C."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before if before is not None else signal.SIG_DFL)
+class StopSignal:
+    """A flag that SIGINT and SIGTERM raise; a context manager for the main thread.
+
+    Attributes:
+        raised: whether a signal has come.
+    """
+
+    def __init__(self) -> None:
+        self.raised = False
+        self._before: dict[signal.Signals, object] = {}
+
+    def __enter__(self) -> StopSignal:
+        for number in _SIGNALS:
+            self._before[number] = signal.signal(number, self._raise)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+    def _raise(self, number: int, frame: FrameType | None) -> None:
+        self.raised = True
+
+
+def initialise(args: list[str] | None) -> None:
+    """``rclpy.init`` without its signal handlers."""
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+
+
+def spin_until_stopped(executor: Executor, stop: StopSignal) -> None:
+    """Spin until a signal comes or the context ends."""
+    while rclpy.ok() and not stop.raised:
+        executor.spin_once(timeout_sec=_WAKE_S)

@@ -16,7 +16,7 @@ import rclpy
 import torch
 from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import Odometry
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu
 
@@ -34,7 +34,7 @@ from humor_ros.ros.parameter_spec import declare_all, read_all, refusal_callback
 from humor_ros.ros.parameters import TRACKER_PARAMETERS
 from humor_ros.ros.qos import camera_info_qos, image_qos, imu_qos, output_qos
 from humor_ros.ros.reports import Reporter
-from humor_ros.ros.shutdown import ignoring_interrupts
+from humor_ros.ros.shutdown import StopSignal, initialise, spin_until_stopped
 from humor_ros.ros.tracking_worker import Pipeline, TrackingWorker
 
 __all__ = ["TrackerNode", "main"]
@@ -179,8 +179,10 @@ class TrackerNode(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def close(self) -> None:
-        """End the worker and give everything back; may be called twice."""
+        """End the worker, wipe what is shown, give everything back; may be called twice."""
         self._halt()
+        if self._outputs is not None:
+            self._outputs.clear()
         self._free()
 
     # Inputs
@@ -339,22 +341,19 @@ class TrackerNode(LifecycleNode):
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run the node until SIGINT or SIGTERM; a second signal during clean-up is harmless."""
-    rclpy.init(args=args)
-    node = TrackerNode()
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    try:
+    """Run the node until SIGINT or SIGTERM."""
+    with StopSignal() as stop:
+        initialise(args)
+        node = TrackerNode()
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
         if node.autostart:
             node.start()
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        with ignoring_interrupts():
-            node.close()
-            node.destroy_node()
-            rclpy.try_shutdown()
+        spin_until_stopped(executor, stop)
+        node.close()
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.try_shutdown()
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ import pytest
 
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 #: One domain for a run; 1-100 stays clear of the ephemeral ports of Linux.
+# Messages check their fields, as they always do before Kilted.
+os.environ.setdefault("ROS_PYTHON_CHECK_FIELDS", "1")
 os.environ["ROS_DOMAIN_ID"] = os.environ.get(
     "HUMOR_ROS_TEST_DOMAIN", str(random.SystemRandom().randint(1, 100))
 )
@@ -39,3 +41,21 @@ if _REASON:
 def ros_missing_reason() -> str:
     """Why the other tests of this folder were left out; empty when they run."""
     return _REASON
+
+
+@pytest.fixture(scope="session")
+def rclpy_session():
+    """rclpy, initialised once."""
+    import rclpy
+
+    rclpy.init()
+    yield rclpy
+    rclpy.try_shutdown()
+
+
+@pytest.fixture
+def harness(rclpy_session):
+    """Makes running nodes: ``with harness(parameters) as h``."""
+    from node_harness import Harness
+
+    return Harness

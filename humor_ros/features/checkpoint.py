@@ -1,7 +1,8 @@
 """The image encoder from its published weights, with one copy of them at the most.
 
-Parameters are mapped from the file; converting to another type reads and keeps one tensor at a
-time. Both releases of HMR2.0 have the same tensors, but WHAM was trained on features of the first.
+In float32 parameters are mapped from the file and nothing is copied; in another type each is
+converted as it is read, and the file is let go. Both releases of HMR2.0 have the same tensors, but
+WHAM was trained on features of the first.
 """
 
 from __future__ import annotations
@@ -65,8 +66,8 @@ def load_encoder(
     Every tensor of the encoder must be there, none but the body's and the critic's beside them.
 
     Args:
-        path: the published checkpoint. It must not change while the encoder is in use: float32
-            parameters are mapped from it.
+        path: the published checkpoint. It must not change while the encoder is in use in
+            float32, unless it was packed (``packed.pack``).
         config: sizes; None for the published ones. Heads do not show in the tensors' shapes.
         dtype: of the computation, see ``precision.set_precision``.
         check_sums: compare the file's check sums too, which takes seconds.
@@ -88,12 +89,14 @@ def load_encoder(
             f"{container.path} has unknown tensors: {_some(unknown)}; give an HMR2.0 checkpoint"
         )
     with torch.device("meta"):
-        encoder = Hmr2Encoder(config or FULL_SIZE)
+        encoder = set_precision(Hmr2Encoder(config or FULL_SIZE), dtype)
     _check_shapes(container.path, encoder, weights)
-    _check_values(container.path, weights)
+    kinds = {name: tensor.dtype for name, tensor in encoder.state_dict().items()}
+    for name, tensor in weights.items():
+        _check_values(container.path, name, tensor)
+        weights[name] = tensor.to(kinds[name], copy=dtype is not torch.float32)
     encoder.load_state_dict(weights, strict=True, assign=True)
-    del weights
-    set_precision(encoder.requires_grad_(False).eval(), dtype)
+    encoder.requires_grad_(False).eval()
     _report(container.path, release)
     return encoder, release
 
@@ -126,13 +129,12 @@ def _check_shapes(path: Path, encoder: Hmr2Encoder, weights: dict[str, Tensor]) 
             )
 
 
-def _check_values(path: Path, weights: dict[str, Tensor]) -> None:
-    for name, tensor in weights.items():
-        if not tensor.is_floating_point():
-            raise CheckpointError(f"{path} holds {tensor.dtype} in {name}; numbers must be real")
-        low, high = torch.aminmax(tensor.detach())
-        if not bool(torch.isfinite(low) & torch.isfinite(high)):
-            raise CheckpointError(f"{path} holds NaN or Inf in {name}; the weights are spoilt")
+def _check_values(path: Path, name: str, tensor: Tensor) -> None:
+    if not tensor.is_floating_point():
+        raise CheckpointError(f"{path} holds {tensor.dtype} in {name}; numbers must be real")
+    low, high = torch.aminmax(tensor)
+    if not bool(torch.isfinite(low) & torch.isfinite(high)):
+        raise CheckpointError(f"{path} holds NaN or Inf in {name}; the weights are spoilt")
 
 
 def _some(names: list[str]) -> str:

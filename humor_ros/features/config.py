@@ -119,7 +119,7 @@ class EncoderConfig:
         Raises:
             ValueError: an entry is missing, of a wrong type, or not supported.
         """
-        fixed = {
+        fixed: dict[str, dict[str, object]] = {
             "vit": {"ratio": 1, "qkv_bias": True},
             "decoder": {"norm": "layer", "num_tokens": 1, "token_dim": 1},
         }

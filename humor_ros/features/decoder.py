@@ -109,10 +109,10 @@ class Layers(nn.Module):
     def forward(self, token: Tensor, context: Tensor) -> Tensor:
         """(B, 1, D) and image tokens (B, N, C) to (B, 1, D)."""
         for layer in self.layers:
-            own, cross, forward = layer  # type: ignore[misc]
+            own, cross, perceptron = layer.children()
             token = token + own(token)
             token = token + cross(token, context)
-            token = token + forward(token)
+            token = token + perceptron(token)
         return token
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from humor_ros.features.crop import check_image, crop_people, usable_boxes
 from humor_ros.features.decoder import N_BETAS, N_CAMERA
 from humor_ros.features.network import Hmr2Encoder
+from humor_ros.features.packed import pack
 from humor_ros.features.values import EncoderOutput
 from humor_ros.types import Image
 
@@ -39,7 +40,7 @@ class FeatureExtractor:
     """Runs an encoder over the people of an image.
 
     Args:
-        encoder: in evaluation mode, of any precision; moved to ``device``.
+        encoder: of any precision. It is taken over: moved to ``device``, and packed on a CPU.
         device: where to run.
         max_batch: largest number of crops at a time; it bounds the memory.
         flip: also encode the mirrored crops, for flip averaging; it doubles the work.
@@ -55,8 +56,10 @@ class FeatureExtractor:
     ) -> None:
         if max_batch < 1:
             raise ValueError(f"max_batch must be at least 1, got {max_batch}")
-        self._encoder = encoder.to(device).eval()
         self._device = torch.device(device)
+        self._encoder = encoder.to(self._device).eval()
+        if self._device.type == "cpu":
+            pack(self._encoder)
         self._max_batch = max_batch
         self._flip = flip
 

@@ -13,7 +13,7 @@ from humor_ros.wham.initialisation import initial_root
 from humor_ros.wham.keypoints import centre_on_hips, initial_input
 from humor_ros.wham.values import Body
 
-__all__ = ["FirstFrame", "first_frame"]
+__all__ = ["FirstFrame", "first_frame", "first_pose"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,20 @@ class FirstFrame:
     def keypoints(self) -> Tensor:
         """(P, 17, 3) COCO key-points, mid-hip centred, camera axes, metres."""
         return self.init_kp[:, 0, :51].unflatten(-1, (17, 3))
+
+
+def first_pose(
+    people: EncoderOutput, rotation_world_camera: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """The part of :func:`first_frame` that needs no body: ``init_smpl`` and ``init_root``."""
+    rotations = people.rotations
+    if rotation_world_camera is None:
+        rotation_world_camera = torch.eye(3)
+    rotation_world_camera = rotation_world_camera.to(rotations).expand(len(rotations), 3, 3)
+    return (
+        matrix_to_rotation_6d(rotations)[:, None],
+        initial_root(rotation_world_camera, rotations[:, 0]),
+    )
 
 
 def first_frame(
@@ -59,13 +73,10 @@ def first_frame(
         raise ValueError(
             f"x must have shape ({len(people.feature)}, 37), one row a person, got {tuple(x.shape)}"
         )
-    rotations = people.rotations
-    keypoints = body(people.betas, rotations).keypoints31[:, :17]
-    if rotation_world_camera is None:
-        rotation_world_camera = torch.eye(3)
-    rotation_world_camera = rotation_world_camera.to(rotations).expand(len(rotations), 3, 3)
+    keypoints = body(people.betas, people.rotations).keypoints31[:, :17]
+    init_smpl, init_root = first_pose(people, rotation_world_camera)
     return FirstFrame(
         init_kp=initial_input(centre_on_hips(keypoints), x[:, None]),
-        init_smpl=matrix_to_rotation_6d(rotations)[:, None],
-        init_root=initial_root(rotation_world_camera, rotations[:, 0]),
+        init_smpl=init_smpl,
+        init_root=init_root,
     )

@@ -29,7 +29,8 @@ def set_precision(encoder: Hmr2Encoder, dtype: torch.dtype) -> Hmr2Encoder:
     """Convert an encoder in place.
 
     Args:
-        encoder: what to convert; parameters that have the type already are not touched.
+        encoder: what to convert, not packed; parameters that have the type already are not
+            touched.
         dtype: float32 or float64 for everything; bfloat16 or float16 for the linear maps of the
             backbone's blocks, the rest float32.
 

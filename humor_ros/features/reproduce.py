@@ -20,7 +20,7 @@ from humor_ros.features.checkpoint import load_encoder
 from humor_ros.features.config import EncoderConfig
 from humor_ros.features.container import CheckpointError
 from humor_ros.features.crop import crop_corners, crop_people
-from humor_ros.features.initialisation import first_frame
+from humor_ros.features.initialisation import first_frame, first_pose
 from humor_ros.features.network import Hmr2Encoder
 from humor_ros.features.values import EncoderOutput
 from humor_ros.wham.keypoints import normalise_keypoints
@@ -179,13 +179,11 @@ def _initial(folder: Path, inputs: Arrays, people: EncoderOutput, prefix: str) -
     keypoints, boxes = (torch.from_numpy(inputs[name]).to(dtype) for name in names)
     res = torch.from_numpy(inputs["res_wh"]).to(dtype).expand(len(boxes), 2)
     x = normalise_keypoints(keypoints[:, None], boxes[:, None], res)[:, 0]
-    results: _Tensors = {}
-    for body in [*_bodies(folder, dtype), None]:
-        start = first_frame(people, body or BodyModel.load(dtype=dtype), x)
-        if body is None:
-            results[f"{prefix}wham_init_smpl"] = start.init_smpl
-            results[f"{prefix}wham_init_root"] = start.init_root
-        elif body.num_vertices == _SMPL_VERTICES:
+    init_smpl, init_root = first_pose(people)
+    results = {f"{prefix}wham_init_smpl": init_smpl, f"{prefix}wham_init_root": init_root}
+    for body in _bodies(folder, dtype):
+        start = first_frame(people, body, x)
+        if body.num_vertices == _SMPL_VERTICES:
             results[f"{prefix}wham_init_kp"] = start.init_kp
             results[f"{prefix}wham_init_kp3d"] = start.keypoints
         else:
@@ -194,7 +192,9 @@ def _initial(folder: Path, inputs: Arrays, people: EncoderOutput, prefix: str) -
 
 
 def _bodies(folder: Path, dtype: torch.dtype) -> Iterator[BodyModel]:
+    """Bodies with regressors of float32, as the published network holds them in any precision."""
     for path in sorted(folder.glob("*smpl_[0-9]*.npz")):
-        regressors = ("J_regressor_wham", "J_regressor_feet")
-        arrays = _read(path, regressors)
-        yield BodyModel.from_smpl_arrays(arrays, *(arrays[n] for n in regressors), dtype=dtype)
+        names = ("J_regressor_wham", "J_regressor_feet")
+        arrays = _read(path, names)
+        keypoints, feet = (arrays[name].astype(np.float32) for name in names)
+        yield BodyModel.from_smpl_arrays(arrays, keypoints, feet, dtype=dtype)

@@ -4,7 +4,7 @@ Goel et al., "Humans in 4D" (ICCV 2023), section 3; the design is ViTPose's (Xu 
 2022): pre-norm blocks, padded patches, no class token. Parameters have the published names.
 
 Linear maps inside the blocks may be of a shorter type than the rest (``precision``): each casts
-its input, and the stream of residuals keeps its own type.
+its input, and the stream of residuals keeps its own type. They may also be packed (``packed``).
 """
 
 from __future__ import annotations
@@ -15,10 +15,18 @@ from torch.nn import functional
 
 from humor_ros.features.config import VitConfig
 
-__all__ = ["Backbone", "Block"]
+__all__ = ["Attention", "Backbone", "Block", "Linear", "Perceptron"]
 
 _EPS = 1e-6
 _PADDING = 2
+
+
+class Linear(nn.Linear):
+    """A linear map that casts its input to the type of its weights."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(..., in) to (..., out), of the weights' type."""
+        return super().forward(input.to(self.weight.dtype))
 
 
 class Attention(nn.Module):
@@ -27,12 +35,12 @@ class Attention(nn.Module):
     def __init__(self, config: VitConfig) -> None:
         super().__init__()
         self.num_heads = config.num_heads
-        self.qkv = nn.Linear(config.embed_dim, 3 * config.embed_dim)
-        self.proj = nn.Linear(config.embed_dim, config.embed_dim)
+        self.qkv = Linear(config.embed_dim, 3 * config.embed_dim)
+        self.proj = Linear(config.embed_dim, config.embed_dim)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, N, C) to (B, N, C)."""
-        parts = self.qkv(tokens.to(self.qkv.weight.dtype)).unflatten(-1, (3, self.num_heads, -1))
+        parts = self.qkv(tokens).unflatten(-1, (3, self.num_heads, -1))
         query, key, value = parts.permute(2, 0, 3, 1, 4)
         mixed = functional.scaled_dot_product_attention(query, key, value)
         return self.proj(mixed.transpose(1, 2).flatten(2))
@@ -43,12 +51,13 @@ class Perceptron(nn.Module):
 
     def __init__(self, config: VitConfig) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(config.embed_dim, config.hidden_dim)
-        self.fc2 = nn.Linear(config.hidden_dim, config.embed_dim)
+        self.fc1 = Linear(config.embed_dim, config.hidden_dim)
+        self.act = nn.GELU()
+        self.fc2 = Linear(config.hidden_dim, config.embed_dim)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, N, C) to (B, N, C)."""
-        return self.fc2(functional.gelu(self.fc1(tokens.to(self.fc1.weight.dtype))))
+        return self.fc2(self.act(self.fc1(tokens)))
 
 
 class Block(nn.Module):

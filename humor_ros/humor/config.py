@@ -84,7 +84,8 @@ class HumorConfig:
         unknown = sorted(set(values) - known)
         if unknown:
             raise ValueError(f"unknown entries {', '.join(unknown)}; known are {sorted(known)}")
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**plain)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, fit for JSON."""
@@ -96,7 +97,7 @@ PUBLISHED_SIZE = HumorConfig()
 
 def _widths(network: str, shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
     """Hidden widths: the outputs of all linear layers but the last."""
-    layers = []
+    layers: list[int] = []
     while (name := f"{network}.net.{3 * len(layers)}.weight") in shapes:
         if len(shapes[name]) != 2:
             raise ValueError(f"{name} must be a matrix, got shape {shapes[name]}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -62,7 +63,7 @@ class Mlp(nn.Module):
         """
         super().__init__()
         layers: list[nn.Module] = [nn.Linear(sizes[0] + n_skip, sizes[1])]
-        for n_in, n_out in zip(sizes[1:-1], sizes[2:], strict=True):
+        for n_in, n_out in pairwise(sizes[1:]):
             layers += [nn.GroupNorm(groups, n_in), nn.ReLU(), nn.Linear(n_in + n_skip, n_out)]
         self.net = nn.ModuleList(layers)
 

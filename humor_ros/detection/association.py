@@ -28,6 +28,7 @@ __all__ = ["assign", "detection_similarity", "match_cost"]
 FORBIDDEN = 1e3
 _TOLERANCE = 2.0
 _BOX_WEIGHT = 0.8
+_SURE_COLOURS, _SURE_REACH = 0.8, 2.0
 
 
 def detection_similarity(person: FollowedPerson, detection: Detection) -> float:
@@ -51,7 +52,8 @@ def match_cost(
     """Cost of "this detection is this person", below 2, or :data:`FORBIDDEN`.
 
     Someone measured in this image must be where it was measured. Someone unseen may have
-    moved on, at most ``reach_speed``, and must wear the remembered colours.
+    moved on, at most ``reach_speed`` (twice that if it surely wears the remembered colours: it
+    may have been lost before it was missed), and must not wear quite other ones.
     """
     similarity = detection_similarity(person, detection)
     if person.measured:
@@ -60,10 +62,12 @@ def match_cost(
     unseen_s = stamp_s - person.measured_stamp_s
     distance = np.linalg.norm(box_centre(detection.box_xyxy) - box_centre(person.box_xyxy)) / size
     reach = config.max_centre_jump + config.reach_speed * unseen_s
+    colours = appearance_similarity(person.appearance, appearance)
+    if colours is not None and colours > _SURE_COLOURS:
+        reach *= _SURE_REACH
     ratio = box_size(detection.box_xyxy) / size
     if distance > reach or not config.min_size_ratio < ratio < config.max_size_ratio:
         return FORBIDDEN
-    colours = appearance_similarity(person.appearance, appearance)
     if colours is not None and colours < config.min_appearance:
         return FORBIDDEN
     away = float(distance / reach)

@@ -5,21 +5,28 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import combinations
 
 import numpy as np
 
-from humor_ros.detection.appearance import appearance_similarity, torso_appearance
-from humor_ros.detection.association import assign, detection_similarity, match_cost
-from humor_ros.detection.boxes import box_iou, check_image, keypoint_similarity
+from humor_ros.detection.appearance import torso_appearance
+from humor_ros.detection.association import assign, match_cost
+from humor_ros.detection.boxes import box_iou, check_image, person_score
 from humor_ros.detection.crop_check import Verdict, judge, silence_outside
 from humor_ros.detection.crossings import CrossingWatch
 from humor_ros.detection.detector import Detector
+from humor_ros.detection.duplicates import Claim, find_losers, is_double, is_same_body
 from humor_ros.detection.followed_person import FollowedPerson
 from humor_ros.detection.tracker_config import PeopleTrackerConfig
 from humor_ros.types import Array, Detection, Image, Track
 
 __all__ = ["PeopleTracker"]
+
+_COUNTERS = (
+    *("newcomers", "confirmed", "lost", "reidentified", "ids_exchanged", "dropped_over_cap"),
+    *("duplicates", "merged", "jumps_rejected", "low_scores", "joints_damped"),
+    *("swaps_mended", "swaps_believed", "resolution_changes"),
+    *("whole_image_searches", "crops_refined", "crops_turned", "crops_postponed"),
+)
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -27,9 +34,6 @@ _LOGGER = logging.getLogger(__name__)
 _MAX_BLIND_GAP_S = 0.25
 #: A person whose box is covered this much (IoU) by a measured one is hidden behind it.
 _SHADOW = 0.3
-#: A detection this like a person who already has one is the same person twice.
-_SAME_PERSON = 0.3
-_SAME_BOX = 0.7
 #: A newcomer that so many searches, or crops, in a row do not show was no person.
 _TENTATIVE_MISSES = 2
 #: Overlap below which a torso's colours are surely its own.
@@ -48,13 +52,12 @@ class PeopleTracker:
     found again by place, motion and torso colours within ``reid_window_s``.
 
     Attributes:
-        counters: running totals since construction: ``swaps_mended``, ``swaps_believed``,
-            ``jumps_rejected``, ``low_scores``, ``joints_damped``, ``duplicates`` (a crop
-            showed a person who already has one), ``merged`` (a newcomer dropped as one),
-            ``reidentified``, ``ids_exchanged``, ``newcomers``, ``confirmed``, ``lost``,
-            ``dropped_over_cap``, ``whole_image_searches``, ``crops_refined``,
-            ``crops_turned``, ``crops_postponed``, ``resolution_changes``. A name is absent until
-            it happens.
+        counters: running totals since construction, by name, all present from the start.
+            ``duplicates``: a crop showed a person who already had one; ``merged``: a
+            newcomer was dropped as such; ``low_scores``: a crop showed nobody;
+            ``swaps_believed``: a left/right swap the detector insisted on;
+            ``crops_postponed``: more people than crops in one image. The others say what
+            they are.
     """
 
     def __init__(self, detector: Detector, config: PeopleTrackerConfig | None = None) -> None:
@@ -75,7 +78,7 @@ class PeopleTracker:
         self._search_next = False
         self._stamp_s: float | None = None
         self._resolution: tuple[int, int] | None = None
-        self._counters: Counter[str] = Counter()
+        self._counters: Counter[str] = Counter(dict.fromkeys(_COUNTERS, 0))
 
     @property
     def counters(self) -> dict[str, int]:
@@ -119,7 +122,10 @@ class PeopleTracker:
         if not blind:
             self._refine_known(image_bgr, stamp_s)
         if search is not None:
-            self._use_search(image_bgr, search.result(), stamp_s)
+            found = search.result()
+            self._use_search(
+                image_bgr, self._sharpen(image_bgr, found) if blind else found, stamp_s
+            )
         lost = self._retire(stamp_s)
         exchanged = self._crossings.update(image_bgr, self._people, stamp_s)
         self._counters["ids_exchanged"] += exchanged
@@ -170,7 +176,7 @@ class PeopleTracker:
             return
         turns = [p.quarter_turns for p in due]
         found = self._refine(image, np.array([p.box_xyxy for p in due]), turns)
-        claims: list[tuple[FollowedPerson, Array]] = []
+        claims: list[Claim] = []
         for person, keypoints in zip(due, found, strict=True):
             person.refined_frame = self._frame
             others = [p for p in self._people if p is not person]
@@ -185,7 +191,7 @@ class PeopleTracker:
                 self._counters["low_scores"] += 1
             else:
                 self._counters["jumps_rejected"] += 1
-        for person, keypoints in self._without_duplicates(image, claims):
+        for person, keypoints in self._settle(image, claims):
             person.accept(keypoints, stamp_s, self._config, self._counters)
 
     def _crop_is_worth_it(self, person: FollowedPerson, stamp_s: float) -> bool:
@@ -202,36 +208,16 @@ class PeopleTracker:
             for other in self._people
         )
 
-    def _without_duplicates(
-        self, image: Image, claims: list[tuple[FollowedPerson, Array]]
-    ) -> list[tuple[FollowedPerson, Array]]:
-        """Where two crops show one person, leaves it to the person whom it suits better."""
-        losers: set[int] = set()
-        for (first, found), (second, also) in combinations(claims, 2):
-            if {first.track_id, second.track_id} & losers:
-                continue
-            size = min(first.motion.size, second.motion.size)
-            if keypoint_similarity(found, also, size) < self._config.duplicate_similarity:
-                continue
-            fits = (self._fit(image, first, found), self._fit(image, second, also))
-            loser = second if fits[0] >= fits[1] else first
-            losers.add(loser.track_id)
+    def _settle(self, image: Image, claims: list[Claim]) -> list[Claim]:
+        """Claims without those that show somebody else's person."""
+        losers = find_losers(image, claims, self._config)
+        for loser in losers:
             if loser.confirmed:
                 self._counters["duplicates"] += 1
             else:
                 self._counters["merged"] += 1
                 self._people.remove(loser)
-        return [claim for claim in claims if claim[0].track_id not in losers]
-
-    def _fit(self, image: Image, person: FollowedPerson, keypoints: Array) -> float:
-        """How well key-points suit a person: pose, colours, and being confirmed."""
-        pose = keypoint_similarity(
-            keypoints, person.motion.keypoints, person.motion.size, tolerance=2.0
-        )
-        colours = None
-        if self._config.use_appearance:
-            colours = appearance_similarity(person.appearance, torso_appearance(image, keypoints))
-        return pose + (0.5 if colours is None else colours) + float(person.confirmed)
+        return [claim for claim in claims if claim[0] not in losers]
 
     # -- the whole image -------------------------------------------------------------------
 
@@ -278,6 +264,19 @@ class PeopleTracker:
                 self._welcome(image, detection, stamp_s)
         self._learn_appearances(image)
 
+    def _sharpen(self, image: Image, detections: list[Detection]) -> list[Detection]:
+        """Detections with the key-points of a crop each, as far as crops go in one image."""
+        limit = self._config.max_refines_per_frame
+        if not detections:
+            return detections
+        boxes = np.array([detection.box_xyxy for detection in detections[:limit]])
+        refined = [
+            Detection(detection.box_xyxy, detection.score, keypoints)
+            for detection, keypoints in zip(detections, self._refine(image, boxes), strict=False)
+            if person_score(keypoints) >= self._config.min_score
+        ]
+        return refined + detections[limit:]
+
     def _match(
         self, image: Image, detections: list[Detection], stamp_s: float
     ) -> list[tuple[int, int]]:
@@ -314,7 +313,7 @@ class PeopleTracker:
 
     def _welcome(self, image: Image, detection: Detection, stamp_s: float) -> None:
         """Begins to follow a detection that nobody claims, unless it is somebody's double."""
-        if any(p.measured and self._is_double(p, detection) for p in self._people):
+        if any(p.measured and is_double(p, detection) for p in self._people):
             return
         if len(self._people) >= self._config.max_people:
             self._counters["dropped_over_cap"] += 1
@@ -322,7 +321,7 @@ class PeopleTracker:
         keypoints = self._keypoints_of(image, detection)
         if keypoints is None:
             return
-        if any(p.measured and self._is_same(p, keypoints) for p in self._people):
+        if any(p.measured and is_same_body(p, keypoints, self._config) for p in self._people):
             self._counters["merged"] += 1
             return
         person = FollowedPerson.begin(self._next_id, keypoints, stamp_s)
@@ -331,23 +330,13 @@ class PeopleTracker:
         self._counters["newcomers"] += 1
         self._people.append(person)
 
-    def _is_same(self, person: FollowedPerson, keypoints: Array) -> bool:
-        alike = keypoint_similarity(keypoints, person.keypoints, person.motion.size)
-        return alike > self._config.duplicate_similarity
-
-    def _is_double(self, person: FollowedPerson, detection: Detection) -> bool:
-        overlap = float(box_iou(detection.box_xyxy[None], person.box_xyxy[None])[0, 0])
-        alike = detection_similarity(person, detection) if detection.keypoints is not None else 0
-        return overlap > _SAME_BOX or alike > max(_SAME_PERSON, overlap)
-
     def _keypoints_of(self, image: Image, detection: Detection) -> Array | None:
         """Key-points of a detection: its own, else refined; None if they are too weak."""
         keypoints = detection.keypoints
         if keypoints is None:
             keypoints = self._refine(image, detection.box_xyxy[None])[0]
         keypoints = silence_outside(keypoints, image.shape[1], image.shape[0])
-        scores = np.sort(keypoints[:, 2])[-8:]
-        return keypoints if scores.mean() >= self._config.min_score else None
+        return keypoints if person_score(keypoints) >= self._config.min_score else None
 
     def _learn_appearances(self, image: Image) -> None:
         """Learns the colours of measured people who overlap nobody."""

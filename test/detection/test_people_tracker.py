@@ -304,17 +304,17 @@ def test_a_long_gap_is_bridged_by_a_search(stage, actor):
     stage.actors = [actor(lambda t: (200 + 100 * t, 240))]
     tracker = stage.tracker()
     stage.run(tracker, 10)
-    crops = len(stage.crops)
+    searches = stage.searches
     stage.frame += 20
     assert ids(stage.run(tracker, 1)[-1], TRACKED) == [1]
-    assert len(stage.crops) == crops
+    assert stage.searches == searches + 1
 
 
-@pytest.mark.parametrize("fps", [10.0, 15.0, 60.0])
+@pytest.mark.parametrize("fps", [3.0, 10.0, 15.0, 60.0])
 def test_other_frame_rates_follow_a_walker_too(stage, actor, fps):
     stage.fps = fps
     stage.actors = [actor(lambda t: (120 + 130 * t, 240))]
-    played = stage.run(stage.tracker(), int(2.5 * fps))
+    played = stage.run(stage.tracker(), max(int(2.5 * fps), 7))
     assert {i for tracks in played for i in ids(tracks)} == {1}
     assert all(tracks[0].state is TRACKED for tracks in played[4:])
 

@@ -46,6 +46,7 @@ class Harness:
             factory or (lambda _: self.pipeline),
             parameter_overrides=[Parameter(name, value=value) for name, value in values.items()],
         )
+        self.node._timer.timer_period_ns = 100_000_000  # tests do not wait for a whole second
         self.peer = Node("peer")
         self.received = defaultdict(list)
         self.received_at = defaultdict(list)

@@ -1,0 +1,66 @@
+"""One person of the stream: what is told, and what is remembered between two images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from humor_ros.types import Array
+from humor_ros.wham.anchor import PositionFilter
+
+__all__ = ["PersonMemory", "PersonMotion"]
+
+
+@dataclass(frozen=True)
+class PersonMotion:
+    """Motion of one person at one image; see the same names in ``HumanState``.
+
+    Attributes:
+        track_id: the track's id.
+        betas: (10,) averaged shape.
+        rotations_camera: (24, 3, 3) joint rotations, the first is the root in the camera.
+        joints_camera: (24, 3) metres.
+        coco17_camera: (17, 3) metres.
+        joints_world: (24, 3) metres, z-up.
+        root_orientation_world: (3, 3).
+        contacts: (4,) probabilities.
+        contact_positions_world: (4, 3) metres.
+        root_covariance_camera, root_covariance_world: (6, 6).
+        linear_velocity_world: (3,) m/s.
+        angular_velocity_world: (3,) rad/s.
+    """
+
+    track_id: int
+    betas: Array
+    rotations_camera: Array
+    joints_camera: Array
+    coco17_camera: Array
+    joints_world: Array
+    root_orientation_world: Array
+    contacts: Array
+    contact_positions_world: Array
+    root_covariance_camera: Array
+    root_covariance_world: Array
+    linear_velocity_world: Array
+    angular_velocity_world: Array
+
+
+@dataclass(frozen=True)
+class PersonMemory:
+    """What is remembered of a person beside the network's state.
+
+    Attributes:
+        track_id: the track's id.
+        keypoints: (17, 3) last key-points, virtual camera.
+        box: (3,) last smoothed box: centre px, side / 200.
+        betas: (10,) averaged shape; ``betas_time_s`` how much time stands in it.
+        orientation_world: (3, 3) last root orientation, z-up world.
+        place: world position of the mid-hip, None before the first output.
+    """
+
+    track_id: int
+    keypoints: Array
+    box: Array
+    betas: Array
+    betas_time_s: float
+    orientation_world: Array
+    place: PositionFilter | None

@@ -1,0 +1,41 @@
+"""Settings of the stream of people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["StreamConfig"]
+
+
+@dataclass(frozen=True)
+class StreamConfig:
+    """How the stream turns the network's answers into a world.
+
+    Attributes:
+        world_mode: ``"imu"``: orientation is the camera's gravity-true attitude times the
+            camera-frame root, displacement is WHAM's velocity. ``"wham"``: the published
+            trajectory decoder's orientation and roll-out.
+        camera_fixed: the camera does not translate (a tripod, a wall): the seen position
+            corrects the drift of the displacements. A known camera position does the same.
+        box_smoothing: weight of the previous box in the next one, in [0, 1).
+        betas_time_s: time over which the shape is averaged; bone lengths settle with it.
+        fit_keypoints: fit the camera-frame position to the measured key-points, with the
+            network's own answer as a prior; False leaves the network's answer.
+        orientation_sigma_rad: standard deviation of the camera-frame root orientation.
+    """
+
+    world_mode: Literal["imu", "wham"] = "imu"
+    camera_fixed: bool = False
+    box_smoothing: float = 0.3
+    betas_time_s: float = 10.0
+    fit_keypoints: bool = True
+    orientation_sigma_rad: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.world_mode not in ("imu", "wham"):
+            raise ValueError(f"world_mode must be 'imu' or 'wham', got {self.world_mode!r}")
+        if not 0.0 <= self.box_smoothing < 1.0:
+            raise ValueError(f"box_smoothing must be in [0, 1), got {self.box_smoothing}")
+        if not self.betas_time_s > 0.0:
+            raise ValueError(f"betas_time_s must be positive, got {self.betas_time_s}")

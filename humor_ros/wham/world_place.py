@@ -1,0 +1,150 @@
+"""A person's place in the camera frame and in the gravity-true world, with covariances."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from scipy.spatial.transform import Rotation
+
+from humor_ros.body import BodyModel
+from humor_ros.geometry import ROTATION_FLU_OPTICAL, PinholeCamera
+from humor_ros.types import Array, CameraMotion, CameraMotionMode, Track, TrackingState
+from humor_ros.wham.anchor import PositionFilter, camera_position_covariance
+from humor_ros.wham.answer import Answer
+from humor_ros.wham.camera_fit import fit_translation
+from humor_ros.wham.keypoints import MIN_CONFIDENCE
+from humor_ros.wham.person import PersonMemory, PersonMotion
+from humor_ros.wham.resampling import split_rotation
+from humor_ros.wham.stream_config import StreamConfig
+
+__all__ = ["place_person"]
+
+#: Key-points that place the body: all but those of the head, whose bias is the largest.
+_PLACED = slice(5, 17)
+
+
+def place_person(
+    config: StreamConfig,
+    body_model: BodyModel,
+    person: PersonMemory,
+    answer: Answer,
+    track: Track,
+    motion: CameraMotion,
+    virtual: PinholeCamera,
+    interval_s: float,
+) -> tuple[PersonMemory, PersonMotion]:
+    """Put one person into the camera frame and the world.
+
+    Args:
+        config: how the world is made.
+        body_model: of the network's shape space.
+        person: what is remembered, with this image's key-points and box.
+        answer: of the network.
+        track: the measurement.
+        motion: of the camera.
+        virtual: camera of the key-points.
+        interval_s: since the last image, 0 at the first.
+
+    Returns:
+        What to remember, and the motion to tell.
+    """
+    seen = track.state is not TrackingState.OCCLUDED
+    betas, weight = person.betas, person.betas_time_s
+    if seen:
+        weight = min(weight + max(interval_s, 1.0 / 30.0), config.betas_time_s)
+        share = min(1.0, max(interval_s, 1.0 / 30.0) / weight)
+        betas = betas + share * (answer.betas[-1] - betas)
+    body = body_model(
+        torch.as_tensor(betas, dtype=torch.float32)[None],
+        torch.as_tensor(answer.rotations[-1], dtype=torch.float32)[None],
+    )
+    coco = body.keypoints31[0, :17].double().numpy()
+    hips = coco[11:13].mean(0)
+    joints = body.joints[0].double().numpy() - hips
+    feet = body.feet[0].double().numpy() - hips
+    coco = coco - hips
+    hips_camera = answer.camera_translation(person.box, virtual)
+    if config.fit_keypoints and seen:
+        hips_camera = _fitted(coco, person, hips_camera, virtual)
+    rotation_wc = motion.rotation_world_camera
+    orientation, displacement = _displace(config, person, answer, rotation_wc)
+    seen_world = rotation_wc @ hips_camera + motion.position_world_camera
+    seen_covariance = camera_position_covariance(hips_camera)
+    world_covariance = rotation_wc @ seen_covariance @ rotation_wc.T
+    place = person.place
+    if place is None:
+        place = PositionFilter.start(seen_world, world_covariance)
+        displacement = np.zeros(3)
+    else:
+        place = place.move(displacement, interval_s, seen)
+        if seen and _tied(config, motion):
+            place = place.see(seen_world, world_covariance)
+    to_world = orientation @ answer.rotations[-1, 0].T
+    turned = Rotation.from_matrix(orientation @ person.orientation_world.T).as_rotvec()
+    sigma2 = config.orientation_sigma_rad**2 * (1.0 if seen else 4.0)
+    duration = interval_s if interval_s > 0.0 else 1.0 / 30.0
+    new = replace(
+        person, betas=betas, betas_time_s=weight, orientation_world=orientation, place=place
+    )
+    return new, PersonMotion(
+        track_id=person.track_id,
+        betas=betas,
+        rotations_camera=answer.rotations[-1],
+        joints_camera=joints + hips_camera,
+        coco17_camera=coco + hips_camera,
+        joints_world=joints @ to_world.T + place.position,
+        root_orientation_world=orientation,
+        contacts=np.clip(answer.contacts[-1], 0.0, 1.0),
+        contact_positions_world=feet @ to_world.T + place.position,
+        root_covariance_camera=_block(seen_covariance, sigma2 * np.eye(3)),
+        root_covariance_world=_block(
+            place.covariance, sigma2 * np.eye(3) + motion.rotation_covariance
+        ),
+        linear_velocity_world=displacement / duration,
+        angular_velocity_world=turned / duration,
+    )
+
+
+def _tied(config: StreamConfig, motion: CameraMotion) -> bool:
+    """Whether the seen position may correct the world position."""
+    static = motion.mode is CameraMotionMode.STATIC
+    return motion.position_known or config.camera_fixed or static
+
+
+def _displace(
+    config: StreamConfig, person: PersonMemory, answer: Answer, rotation_world_camera: Array
+) -> tuple[Array, Array]:
+    """Root orientation (3, 3) and displacement (3,) since the last image, z-up world."""
+    if config.world_mode == "wham":
+        axes = ROTATION_FLU_OPTICAL
+        return axes @ answer.root_world[-1], axes @ answer.displacement_world.sum(0)
+    orientation = rotation_world_camera @ answer.rotations[-1, 0]
+    count = len(answer.velocity)
+    if count == 1:
+        return orientation, person.orientation_world @ answer.velocity[0]
+    step = split_rotation(person.orientation_world.T @ orientation, count)
+    displacement, at = np.zeros(3), person.orientation_world
+    for velocity in answer.velocity:
+        displacement, at = displacement + at @ velocity, at @ step
+    return orientation, displacement
+
+
+def _fitted(coco: Array, person: PersonMemory, prior: Array, camera: PinholeCamera) -> Array:
+    """The mid-hip (3,) that carries the body's key-points (17, 3) onto the measured ones."""
+    centre = np.array([camera.width, camera.height]) / 2.0
+    confidence = np.where(person.keypoints[:, 2] >= MIN_CONFIDENCE, person.keypoints[:, 2], 0.0)
+    return fit_translation(
+        coco[_PLACED],
+        (person.keypoints[_PLACED, :2] - centre) / camera.fx,
+        confidence[_PLACED],
+        prior,
+        200.0 * float(person.box[2]) / camera.fx,
+    )
+
+
+def _block(upper: Array, lower: Array) -> Array:
+    matrix = np.zeros((6, 6))
+    matrix[:3, :3], matrix[3:, 3:] = upper, lower
+    return matrix

@@ -5,8 +5,10 @@ Inside this room the world is y-down, as in the published network.
 
 from __future__ import annotations
 
+from humor_ros.wham.checkpoint import CheckpointError, load_network, save_safetensors
 from humor_ros.wham.config import FULL_SIZE, WhamConfig
 from humor_ros.wham.network import WhamNetwork
+from humor_ros.wham.runner import StreamingNetwork, prepare_for_streaming
 from humor_ros.wham.state import WhamState
 from humor_ros.wham.values import (
     Body,
@@ -21,11 +23,16 @@ __all__ = [
     "FULL_SIZE",
     "Body",
     "BodyPoints",
+    "CheckpointError",
     "Feedback",
     "MotionPrediction",
+    "StreamingNetwork",
     "WhamConfig",
     "WhamInputs",
     "WhamNetwork",
     "WhamOutputs",
     "WhamState",
+    "load_network",
+    "prepare_for_streaming",
+    "save_safetensors",
 ]

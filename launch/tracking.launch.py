@@ -42,7 +42,7 @@ _PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILE
 _DISTROS_WITH_OLD_VARIABLE = ("humble", "iron", "jazzy")
 
 #: Topics of the tracker that config/tracking.rviz shows, as they are named without a namespace.
-_SHOWN_TOPICS = ("/tracker/markers",)
+_SHOWN_TOPICS = ("/tracker/markers", "/tracker/image_overlay")
 
 
 def _arguments(share: str) -> list[DeclareLaunchArgument]:

@@ -69,13 +69,13 @@ def test_fixed_frame_is_the_world_that_the_tracker_publishes(view: dict[str, Any
     assert view["Visualization Manager"]["Global Options"]["Fixed Frame"] == frames["world_frame"]
 
 
-def test_shows_markers_frames_image_and_overlay(view: dict[str, Any]) -> None:
+def test_shows_markers_frames_and_image(view: dict[str, Any]) -> None:
     shown = {
         node["Class"].partition("/")[2]
         for node in _walk(view["Visualization Manager"]["Displays"])
         if node.get("Class") and node.get("Enabled")
     }
-    assert {"MarkerArray", "TF", "Image", "Camera", "Grid"} <= shown
+    assert {"MarkerArray", "TF", "Image", "Grid"} <= shown
 
 
 def test_topics_of_images_are_read_as_cameras_send_them(view: dict[str, Any]) -> None:
@@ -84,7 +84,11 @@ def test_topics_of_images_are_read_as_cameras_send_them(view: dict[str, Any]) ->
         for node in _walk(view)
         if isinstance(node.get("Topic"), dict)
     }
-    assert topics == {"/tracker/markers": "Reliable", "/image": "Best Effort"}
+    assert topics == {
+        "/tracker/markers": "Reliable",
+        "/tracker/image_overlay": "Best Effort",
+        "/image": "Best Effort",
+    }
 
 
 def test_profile_offers_shared_memory_and_udp_to_every_participant() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -220,7 +221,10 @@ def test_no_profile_when_the_argument_is_empty(started: Callable[..., list[Any]]
 
 def test_rviz_follows_the_namespace(started: Callable[..., list[Any]]) -> None:
     (rviz,) = _of(started(rviz="true", namespace="robot"), launch_stub.Node)
-    assert ("/tracker/markers", "/robot/tracker/markers") in rviz.remappings
+    view = (ROOT / "config/tracking.rviz").read_text(encoding="utf-8")
+    shown = set(re.findall(r"Value: (/tracker/\w+)", view))
+    assert shown
+    assert {(topic, f"/robot{topic}") for topic in shown} <= set(rviz.remappings)
 
 
 def test_programs_that_are_started_are_built(started: Callable[..., list[Any]]) -> None:

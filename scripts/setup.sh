@@ -70,21 +70,24 @@ install_torch() {
 
 install_wheels() {
   local stamp="$venv/.wheels" wanted="$1"
-  [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return
+  [ "$(cat "$stamp" 2>/dev/null)" = "$wanted $venv" ] && return
   if [ -n "${HUMOR_ROS_CACHE:-}" ] && scripts/venv_cache.sh take "$HUMOR_ROS_CACHE/$wanted" "$venv"
   then
+    echo "$wanted $venv" >"$stamp"
     say "took the environment from $HUMOR_ROS_CACHE/$wanted"
     return
   fi
   say "installing wheels into .venv (some minutes, about 2 GB)"
-  if [ "$(readlink -f "$venv/bin/python" 2>/dev/null)" != "$(readlink -f "$python")" ]; then
+  # Made anew for another interpreter, and where the checkout has moved.
+  if [ "$(readlink -f "$venv/bin/python" 2>/dev/null)" != "$(readlink -f "$python")" ] ||
+    ! grep -qF "$venv/bin" "$venv/bin/pip"; then
     "$python" -m venv --clear "$venv"
   fi
   rm -f "$stamp"
   install_torch
   pip install -q -c requirements/constraints.txt -r requirements/runtime.txt \
     -r requirements/ros.txt -r requirements/build.txt -r requirements/dev.txt
-  echo "$wanted" >"$stamp"
+  echo "$wanted $venv" >"$stamp"
   if [ -n "${HUMOR_ROS_CACHE:-}" ]; then
     scripts/venv_cache.sh keep "$HUMOR_ROS_CACHE/$wanted" "$venv"
   fi

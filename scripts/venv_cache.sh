@@ -14,10 +14,11 @@ venv="$3"
 
 copy() { cp -a --reflink=auto "$1" "$2"; }
 
+# Tells the copy at $1 that it will live at $venv.
 relocate() {
   local old
-  old="$(cat "$venv/.origin")"
-  find "$venv/bin" "$venv/pyvenv.cfg" -type f -exec grep -qI -F "$old" {} \; -print0 |
+  old="$(cat "$1/.origin")"
+  find "$1/bin" "$1/pyvenv.cfg" -type f -exec grep -qI -F "$old" {} \; -print0 |
     xargs -0 -r sed -i "s|$old|$venv|g"
 }
 
@@ -34,10 +35,12 @@ case "$verb" in
     ;;
   take)
     [ -f "$entry/.origin" ] || exit 1
-    rm -rf "$venv"
-    copy "$entry" "$venv"
-    relocate
-    rm -f "$venv/.origin"
+    fresh="$venv.taking"
+    rm -rf "$venv" "$fresh"
+    copy "$entry" "$fresh"
+    relocate "$fresh"
+    rm -f "$fresh/.origin" "$fresh/.wheels"
+    mv -T "$fresh" "$venv"
     touch "$entry"
     ;;
   *)

@@ -139,7 +139,9 @@ def diagnostic_array(name: str, stamp: Time, now: Snapshot, new_troubles: int) -
 def _judge(now: Snapshot, new_troubles: int) -> tuple[bytes, str]:
     """Level and a sentence: the worst thing first."""
     if not now.active:
-        return DiagnosticStatus.STALE, "not active"
+        if "failure" in now.facts:
+            return DiagnosticStatus.ERROR, f"cannot be configured: {now.facts['failure']}"
+        return DiagnosticStatus.WARN, "not active: configure and activate the node"
     if math.isinf(now.image_age_s):
         return DiagnosticStatus.WARN, "no image yet on topic image"
     if now.image_age_s > 2.0:

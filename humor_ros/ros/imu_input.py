@@ -17,6 +17,8 @@ __all__ = ["ImuInput"]
 _RETRY_S = 0.5
 #: Samples kept while the extrinsics are unknown, seconds: enough to see gravity.
 _HELD_S = 1.0
+#: An IMU whose newest sample is older than this before an image is not waited for, seconds.
+_SILENT_S = 0.5
 
 
 class ImuInput:
@@ -32,6 +34,7 @@ class ImuInput:
         self, reporter: Reporter, listener: TransformListener | None, time_offset_s: float = 0.0
     ) -> None:
         self._reporter = reporter
+        self._from_tf = listener is not None
         self._listener = listener
         self._offset_s = time_offset_s
         self._queue: ImuQueue[Imu] = ImuQueue()
@@ -56,6 +59,10 @@ class ImuInput:
         """Whether TF still has to tell how the IMU is mounted."""
         return not self._known
 
+    def use(self, listener: TransformListener | None) -> None:
+        """Ask this listener from now on."""
+        self._listener = listener
+
     def put(self, message: Imu) -> None:
         """Queue one message."""
         stamp = message.header.stamp
@@ -64,8 +71,12 @@ class ImuInput:
         self._queue.put(stamp_s + self._offset_s, message)
 
     def wait_until(self, stamp_s: float, timeout_s: float) -> bool:
-        """Wait for the sample that closes the interval; at once false while no IMU is there."""
-        if self._queue.received == 0:
+        """Wait for the sample that closes the interval.
+
+        At once false while no IMU is there, its mounting is unknown, or it has fallen silent.
+        """
+        silent = self.newest_stamp_s + self._offset_s < stamp_s - _SILENT_S
+        if self._queue.received == 0 or not self._known or silent:
             return False
         return self._queue.wait_until(stamp_s, timeout_s)
 
@@ -129,7 +140,7 @@ class ImuInput:
     def _note_frame(self, frame: str) -> None:
         if frame == self._frame:
             return
-        if self._frame is not None and self._listener is not None:
+        if self._frame is not None and self._from_tf:
             self._reporter.say(
                 "imu_frame_changes",
                 f"topic imu: frame_id changed from {self._frame!r} to {frame!r}; the mounting is "

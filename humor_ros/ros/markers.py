@@ -33,6 +33,7 @@ _PALETTE = (
     (0.84, 0.37, 0.00),
     (0.80, 0.47, 0.65),
 )
+_IMAGES_OF_LIFE = 3.5
 _NAMESPACES = ("skeleton", "joints", "contacts", "trajectory")
 
 
@@ -45,14 +46,10 @@ class _Drawn:
 
 
 class MarkerBook:
-    """Draws people and remembers whom to wipe.
+    """Draws people and remembers whom to wipe."""
 
-    Args:
-        lifetime_s: how long a marker outlives its image, seconds (about three images).
-    """
-
-    def __init__(self, lifetime_s: float = 0.15) -> None:
-        self._lifetime = Duration(sec=int(lifetime_s), nanosec=int(lifetime_s % 1.0 * 1e9))
+    def __init__(self) -> None:
+        self._lifetime = Duration(nanosec=200_000_000)
         self._drawn: dict[str, _Drawn] = {}
         self._count = 0
 
@@ -64,6 +61,7 @@ class MarkerBook:
         in_world: bool,
         contact_threshold: float,
         trajectory_s: float,
+        interval_s: float,
     ) -> MarkerArray:
         """Markers of one image.
 
@@ -73,7 +71,10 @@ class MarkerBook:
             in_world: whether that frame is the world, else it is the camera's.
             contact_threshold: probability from which a foot point is drawn as resting.
             trajectory_s: length of the path drawn, seconds; 0 draws none.
+            interval_s: time since the image before; markers live for three of these.
         """
+        life_s = min(max(_IMAGES_OF_LIFE * interval_s, 0.1), 0.9)
+        self._lifetime = Duration(nanosec=int(life_s * 1e9))
         array = MarkerArray()
         here = {human.state.person_id for human in people}
         for person_id in [name for name in self._drawn if name not in here]:

@@ -128,6 +128,7 @@ class Outputs:
                     in_world=self._markers_in_world,
                     contact_threshold=self.contact_threshold,
                     trajectory_s=self.trajectory_s,
+                    interval_s=result.camera.interval_s,
                 )
             )
         if self._overlay.get_subscription_count() and context.camera is not None:

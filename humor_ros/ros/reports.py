@@ -65,18 +65,21 @@ class Reporter:
         with self._lock:
             return dict(self._counts)
 
-    def say(self, kind: str, message: str, *, count: int = 1) -> None:
+    def say(self, kind: str, message: str, *, count: int = 1) -> bool:
         """Count one trouble, and tell of it when it is new or was not told for a while.
 
         Args:
             kind: short name, under which diagnostics count it.
             message: names the topic, file or parameter and the remedy.
             count: how many at once.
+
+        Returns:
+            Whether the message was shown this time.
         """
         with self._lock:
             self._counts[kind] += count
             total = self._counts[kind]
-        self._tell(kind, message, total)
+        return self._tell(kind, message, total)
 
     def watch(self, totals: Mapping[str, int]) -> None:
         """Tell of counters of the pipeline that have grown; they are not counted again here.
@@ -91,12 +94,13 @@ class Reporter:
                 self._totals[name] = total
                 self._tell(name, message, total)
 
-    def _tell(self, kind: str, message: str, total: int) -> None:
+    def _tell(self, kind: str, message: str, total: int) -> bool:
         now = self._clock()
         with self._lock:
             said_at, said_total = self._said.get(kind, (float("-inf"), 0))
             if now - said_at < self._period_s:
-                return
+                return False
             self._said[kind] = (now, total)
         more = f" ({total - said_total} times since the last message)" if said_total else ""
         self._logger.warning(f"{message}{more} [{kind}]")
+        return True

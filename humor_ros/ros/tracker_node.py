@@ -16,6 +16,7 @@ import rclpy
 import torch
 from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import Odometry
+from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu
@@ -29,6 +30,7 @@ from humor_ros.ros.diagnostics import Snapshot, diagnostic_array
 from humor_ros.ros.frame_names import FrameNames
 from humor_ros.ros.frame_queue import NewestFrame
 from humor_ros.ros.imu_input import ImuInput
+from humor_ros.ros.log_bridge import LogBridge
 from humor_ros.ros.outputs import Outputs
 from humor_ros.ros.parameter_spec import declare_all, read_all, refusal_callback
 from humor_ros.ros.parameters import TRACKER_PARAMETERS
@@ -263,7 +265,7 @@ class TrackerNode(LifecycleNode):
         return self.get_clock().now().nanoseconds * 1e-9 - stamp_s
 
     def _on_diagnostics(self) -> None:
-        self._close_idle_listener()
+        self._listen_while_needed()
         self._refresh_dynamic_parameters()
         troubles = self._reporter.counters
         total = sum(troubles.values())
@@ -278,11 +280,15 @@ class TrackerNode(LifecycleNode):
         )
         self._troubles = total
 
-    def _close_idle_listener(self) -> None:
+    def _listen_while_needed(self) -> None:
         """People's own frames come by on ``/tf`` too: nobody listens who has what it needs."""
-        if self._listener is None or self._poses is not None or self._imu is None:
+        if self._poses is not None or self._imu is None:
             return
-        if not self._imu.needs_transforms:
+        if self._imu.needs_transforms and self._listener is None:
+            self._listener = tf_door.make_listener(self)
+            self._imu.use(self._listener)
+        elif not self._imu.needs_transforms and self._listener is not None:
+            self._imu.use(None)
             self._listener.close()
             self._listener = None
 
@@ -331,6 +337,9 @@ class TrackerNode(LifecycleNode):
             troubles={**worker.counters, **troubles},
             facts={
                 "device": "cpu",
+                "detector": self._values["detector.kind"],
+                "weights": self._values["weights_path"] or "packaged",
+                "body": self._values["body_path"] or "packaged",
                 "threads": str(self._values["threads"]),
                 "tf": tf_door.BACKEND,
                 "image_decoder": image_door.BACKEND,
@@ -344,13 +353,21 @@ def main(args: list[str] | None = None) -> None:
     """Run the node until SIGINT or SIGTERM."""
     with StopSignal() as stop:
         initialise(args)
-        node = TrackerNode()
+        try:
+            node = TrackerNode()
+        except ParameterException as error:
+            rclpy.logging.get_logger("tracker").error(f"cannot start: {error}")
+            rclpy.try_shutdown()
+            raise SystemExit(2) from error
+        bridge = LogBridge(node.get_logger())
+        bridge.install()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         if node.autostart:
             node.start()
         spin_until_stopped(executor, stop)
         node.close()
+        bridge.remove()
         executor.shutdown()
         node.destroy_node()
         rclpy.try_shutdown()

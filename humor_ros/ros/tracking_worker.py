@@ -6,8 +6,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
+import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
@@ -24,7 +26,7 @@ from humor_ros.ros.imu_input import ImuInput
 from humor_ros.ros.outputs import FrameContext, Outputs
 from humor_ros.ros.reports import Reporter
 from humor_ros.ros.time_conversion import seconds_from_stamp
-from humor_ros.types import Array, FrameResult, ImuSample
+from humor_ros.types import Array, FrameResult, HumanState, ImuSample
 from humor_ros.types import Image as Picture
 
 __all__ = ["Pipeline", "TrackingWorker"]
@@ -34,6 +36,8 @@ _log = logging.getLogger(__name__)
 #: An image that is black throughout tells nothing; sampled on a coarse grid.
 _BLACK_LEVEL = 2
 _GRID = 16
+#: Stamps that are further from now than this come from another clock, seconds.
+_ODD_AGE_S = 10.0
 
 
 class Pipeline(Protocol):
@@ -143,12 +147,13 @@ class TrackingWorker:
             try:
                 self._process(message)
             except Exception as error:  # the node outlives whatever a message brings about
-                _log.exception("an image could not be processed")
-                self._reporter.say(
+                told = self._reporter.say(
                     "images_failed",
                     f"topic image: an image could not be processed: {type(error).__name__}: "
                     f"{error}; the node goes on with the next one",
                 )
+                if told:
+                    _log.exception("while processing an image")
 
     def _process(self, message: Image | CompressedImage) -> None:
         start_s = time.monotonic()
@@ -176,9 +181,16 @@ class TrackingWorker:
             self._reporter.say(f"images_{error.kind}", f"topic image: {error}")
             return
         self._note_reset()
+        result = self._only_finite(result)
         latency_s = self._publish(result, message.header, frame, picture)
         self.last_result = result
         self._reporter.watch(self._pipeline.counters)
+        if abs(latency_s) > _ODD_AGE_S:
+            self._reporter.say(
+                "images_odd_age",
+                f"topic image: stamps are {latency_s:.1f} s away from now; set the driver's clock, "
+                "or play bags with --clock and set use_sim_time",
+            )
         now_s = time.monotonic()
         self.times.add(now_s, latency_s, now_s - start_s)
 
@@ -219,6 +231,18 @@ class TrackingWorker:
             "clock that was set); everybody is tracked anew",
         )
 
+    def _only_finite(self, result: FrameResult) -> FrameResult:
+        """Leave people out whose state holds NaN: they would break TF for the others."""
+        healthy = tuple(human for human in result.humans if _finite(human))
+        if len(healthy) == len(result.humans):
+            return result
+        self._reporter.say(
+            "people_not_finite",
+            "a person's state is not finite and is left out; other people are not concerned",
+            count=len(result.humans) - len(healthy),
+        )
+        return replace(result, humans=healthy)
+
     def _publish(self, result: FrameResult, header: Header, frame: str, picture: Picture) -> float:
         measured = None if self._poses is None else self._poses.world_frame
         world, ours = self._names.world(measured, result.camera)
@@ -230,3 +254,19 @@ class TrackingWorker:
             camera=self._pipeline.camera,
         )
         return self._outputs.publish(result, context)
+
+
+def _finite(human: HumanState) -> bool:
+    """Whether everything is finite that TF and messages are made of."""
+    return all(
+        bool(np.isfinite(values).all())
+        for values in (
+            human.body_pose,
+            human.root_orientation_camera,
+            human.root_orientation_world,
+            human.joints_camera,
+            human.joints_world,
+            human.root_linear_velocity_world,
+            human.root_angular_velocity_world,
+        )
+    )

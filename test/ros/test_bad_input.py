@@ -265,3 +265,27 @@ def test_a_corrupt_file_keeps_the_node_unconfigured_and_is_named(
     finally:
         node.close()
         node.destroy_node()
+
+
+def test_a_person_with_nan_is_left_out_and_the_others_stay(harness):
+    from dataclasses import replace
+
+    with harness(pipeline=FakePipeline(("aaaaa", "bbbbb"))) as h:
+        h.activate()
+        process = h.pipeline.process
+
+        def poison(image, stamp_s):
+            result = process(image, stamp_s)
+            broken = replace(result.humans[0], joints_world=np.full((24, 3), np.nan))
+            return replace(result, humans=(broken, *result.humans[1:]))
+
+        h.pipeline.process = poison
+        assert [human.id for human in h.track(1).humans] == ["bbbbb"]
+        h.wait_for_count("people_not_finite")
+
+
+def test_images_of_another_clock_are_reported(harness):
+    with harness() as h:
+        h.activate()
+        h._stamp_s -= 3600.0
+        trouble_then_life(h, "images_odd_age", h.send_image)

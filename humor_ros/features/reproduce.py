@@ -6,6 +6,8 @@ boxes, key-points) and, for WHAM's initial key-points, a body ``*smpl_<V>.npz`` 
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -97,7 +99,7 @@ def _read(path: Path, names: tuple[str, ...]) -> Arrays:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise CheckpointError(f"{path} is not a readable .npz file ({error})") from error
     missing = sorted(set(names) - set(arrays))
     if missing:

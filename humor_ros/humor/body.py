@@ -137,10 +137,10 @@ class HumorBody(nn.Module):
             ValueError: an index is out of range.
         """
         index = torch.as_tensor(list(indices), dtype=torch.int64, device=self._template.device)
-        if len(index) and not (0 <= int(index.min()) and int(index.max()) < self.num_vertices):
+        low, high = (int(index.min()), int(index.max())) if len(index) else (0, 0)
+        if low < 0 or (len(index) and high >= self.num_vertices):
             raise ValueError(
-                f"indices reach from {int(index.min())} to {int(index.max())}, but the body has "
-                f"{self.num_vertices} vertices"
+                f"indices reach from {low} to {high}, but the body has {self.num_vertices} vertices"
             )
         body = HumorBody.__new__(HumorBody)
         nn.Module.__init__(body)

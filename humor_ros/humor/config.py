@@ -84,7 +84,9 @@ class HumorConfig:
         unknown = sorted(set(values) - known)
         if unknown:
             raise ValueError(f"unknown entries {', '.join(unknown)}; known are {sorted(known)}")
-        plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        plain: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
+        }
         return cls(**plain)
 
     def to_dict(self) -> dict[str, Any]:

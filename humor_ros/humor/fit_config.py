@@ -160,9 +160,7 @@ def _mocap(data: StageWeights, *, smooth: float, motion: float) -> FitConfig:
 
 #: The published configurations by name.
 PRESETS: dict[str, FitConfig] = {
-    "amass_keypts": _mocap(
-        StageWeights(verts3d=1.0, shape_prior=1.67e-4), smooth=0.1, motion=5e-4
-    ),
+    "amass_keypts": _mocap(StageWeights(verts3d=1.0, shape_prior=1.67e-4), smooth=0.1, motion=5e-4),
     "amass_joints": _mocap(
         StageWeights(joints3d=1.0, shape_prior=1.67e-4), smooth=10.0, motion=1e-3
     ),

@@ -82,7 +82,9 @@ class PriorFrame:
         return (rotation[:, None] @ points[..., None])[..., 0]
 
 
-def prior_frame(plane: Tensor, trans: Tensor, root_orient: Tensor, root_joint: Tensor) -> PriorFrame:
+def prior_frame(
+    plane: Tensor, trans: Tensor, root_orient: Tensor, root_joint: Tensor
+) -> PriorFrame:
     """Place the prior's world: up is the ground's normal, x the body's right along the ground.
 
     Args:

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from humor_ros.geometry.rotation import matrix_to_axis_angle
 from humor_ros.humor.body import HumorBody, PosedPoints
 from humor_ros.humor.ground import PriorFrame, plane_from_point, plane_to_point, prior_frame
 from humor_ros.humor.networks import HumorNetwork
 from humor_ros.humor.pose_prior import PosePrior
 from humor_ros.humor.rollout import RollOut, roll_out, transition_posterior
-from humor_ros.humor.rotations import rodrigues
+from humor_ros.humor.rotations import rodrigues, rotation_vector
 from humor_ros.humor.state import CONTACT_JOINTS, FRAME_RATE, NUM_JOINTS, MotionState
 from humor_ros.humor.variables import MotionVariables, PoseVariables
 
@@ -76,6 +75,8 @@ class FittedMotion:
         posed: joints and vertices of the posed body, world of the prior.
         observed: the same in the frame of the observations.
         frame: how both worlds lie; None where they are one.
+        observed_trans: (B, T, 3) translation in the frame of the observations.
+        observed_root_orient: (B, T, 3, 3) root rotation in the frame of the observations.
     """
 
     trans: Tensor
@@ -87,17 +88,8 @@ class FittedMotion:
     posed: PosedPoints
     observed: PosedPoints
     frame: PriorFrame | None
-
-    @property
-    def observed_trans(self) -> Tensor:
-        """(B, T, 3) translation in the frame of the observations."""
-        return self.trans if self.frame is None else self.frame.trans_to_camera(self.trans)
-
-    @property
-    def observed_root_orient(self) -> Tensor:
-        """(B, T, 3, 3) root rotation in the frame of the observations."""
-        root = self.rotations[:, :, 0]
-        return root if self.frame is None else self.frame.orient_to_camera(root)
+    observed_trans: Tensor
+    observed_root_orient: Tensor
 
 
 class MotionBuilder:
@@ -106,22 +98,32 @@ class MotionBuilder:
     The body is posed once: its points in the camera are those in the prior's world, moved.
     """
 
-    def __init__(self, network: HumorNetwork, body: HumorBody, pose_prior: PosePrior) -> None:
+    def __init__(
+        self,
+        network: HumorNetwork,
+        body: HumorBody,
+        pose_prior: PosePrior,
+        *,
+        published_rounding: bool = False,
+    ) -> None:
         """Keep the parts.
 
         Args:
             network: the networks; their parameters get no gradient if they are frozen.
             body: with the vertices that are observed.
             pose_prior: space of ``latent_pose``.
+            published_rounding: pose the body by rotation vectors, as the published fit does,
+                which changes rotations by 1e-8 and costs a second pass for the camera.
         """
         self.network = network
         self.body = body
         self.pose_prior = pose_prior
+        self.published_rounding = published_rounding
 
     def pose(self, variables: PoseVariables, *, vertices: bool = True) -> PosedPoints:
         """Pose the body in every frame of stages 1 and 2; without vertices their axis is empty."""
         root = rodrigues(variables.root_orient)[:, :, None]
-        rotations = torch.cat((root, self.pose_prior.decode(variables.latent_pose)), dim=2)
+        rotations = torch.cat((root, self._body_pose(variables.latent_pose)), dim=2)
         if vertices:
             return self.body(variables.betas, rotations, variables.trans)
         joints = self.body.joints(variables.betas, rotations, variables.trans)
@@ -145,9 +147,7 @@ class MotionBuilder:
             frame = prior_frame(plane, trans[:, 0], root[:, 0], trans[:, 0] + rest[:, 0])
             trans = frame.trans_to_prior(trans, rest[:, 0])
             root = _as_vectors(frame.orient_to_prior(root))
-        rotations = torch.cat(
-            (root[:, :, None], self.pose_prior.decode(variables.latent_pose)), dim=2
-        )
+        rotations = torch.cat((root[:, :, None], self._body_pose(variables.latent_pose)), dim=2)
         joints = self.body.joints(variables.betas, rotations, trans)
         initial = MotionState(
             trans=trans[:, 0],
@@ -166,8 +166,10 @@ class MotionBuilder:
         if states.contacts is None:
             raise ValueError("the roll-out has no contacts")
         contacts = contact_confidence(states.contacts)
-        posed = self.body(variables.betas, rotations, trans)
-        motion = FittedMotion(
+        posed, observed, trans_observed, root_observed = self._posed(
+            variables.betas, rotations, trans, frame
+        )
+        return FittedMotion(
             trans=trans,
             rotations=rotations,
             predicted_joints=torch.cat((joints, states.joints), dim=1),
@@ -175,10 +177,11 @@ class MotionBuilder:
             initial=initial,
             rollout=rolled,
             posed=posed,
-            observed=posed,
+            observed=observed,
             frame=frame,
+            observed_trans=trans_observed,
+            observed_root_orient=root_observed,
         )
-        return motion if frame is None else _observed(motion, frame, rest[:, 0])
 
     def variables_from_poses(
         self, variables: PoseVariables, floor_plane: Tensor | None
@@ -191,10 +194,11 @@ class MotionBuilder:
         """
         with torch.no_grad():
             root, trans = rodrigues(variables.root_orient), variables.trans
-            pose = self.pose_prior.decode(variables.latent_pose)
+            pose = self._body_pose(variables.latent_pose)
             if floor_plane is not None:
                 rest = self.body.rest_joints(variables.betas)[:, 0]
-                frame = prior_frame(floor_plane, trans[:, 0], root[:, 0], trans[:, 0] + rest)
+                plane = plane_from_point(plane_to_point(floor_plane))
+                frame = prior_frame(plane, trans[:, 0], root[:, 0], trans[:, 0] + rest)
                 trans = frame.trans_to_prior(trans, rest)
                 root = _as_vectors(frame.orient_to_prior(root))
             rotations = torch.cat((root[:, :, None], pose), dim=2)
@@ -225,27 +229,41 @@ class MotionBuilder:
         """A fitted motion as poses of every frame, in the frame of the observations."""
         return PoseVariables(
             trans=motion.observed_trans,
-            root_orient=matrix_to_axis_angle(motion.observed_root_orient),
+            root_orient=rotation_vector(motion.observed_root_orient),
             latent_pose=self.pose_prior.encode(motion.rotations[:, :, 1:]),
             betas=betas,
         )
 
+    def _body_pose(self, latent: Tensor) -> Tensor:
+        return self._rounded(self.pose_prior.decode(latent))
 
-def _observed(motion: FittedMotion, frame: PriorFrame, rest_root: Tensor) -> FittedMotion:
-    """Add the points in the camera's frame: a rigid move of each frame about the root joint."""
-    from dataclasses import replace
+    def _rounded(self, rotations: Tensor) -> Tensor:
+        return _as_vectors(rotations) if self.published_rounding else rotations
 
-    root = (motion.trans + rest_root[:, None])[:, :, None]
-    root_camera = (frame.trans_to_camera(motion.trans) + rest_root[:, None])[:, :, None]
-    # Points as rows: p R turns them by the inverse of R, from the prior's world to the camera.
-    turn = frame.rotation[:, None]
-    return replace(
-        motion,
-        observed=PosedPoints(
-            joints=(motion.posed.joints - root) @ turn + root_camera,
-            vertices=(motion.posed.vertices - root) @ turn + root_camera,
-        ),
-    )
+    def _posed(
+        self, betas: Tensor, rotations: Tensor, trans: Tensor, frame: PriorFrame | None
+    ) -> tuple[PosedPoints, PosedPoints, Tensor, Tensor]:
+        """Points in both frames, and translation and root rotation in the observations'."""
+        rotations = self._rounded(rotations)
+        if frame is None:
+            posed = self.body(betas, rotations, trans)
+            return posed, posed, trans, rotations[:, :, 0]
+        trans_camera = frame.trans_to_camera(trans)
+        root_camera = frame.orient_to_camera(rotations[:, :, 0])
+        posed = self.body(betas, rotations, trans)
+        if self.published_rounding:
+            turned = torch.cat((_as_vectors(root_camera)[:, :, None], rotations[:, :, 1:]), dim=2)
+            observed = self.body(betas, turned, trans_camera)
+            return posed, observed, trans_camera, root_camera
+        # A rigid move of each frame about the root joint, which stands at trans + rest.
+        rest = self.body.rest_joints(betas)[:, :1]
+        old, new = (trans + rest)[:, :, None], (trans_camera + rest)[:, :, None]
+        turn = frame.rotation[:, None]  # points as rows: p R turns them by the inverse of R
+        observed = PosedPoints(
+            joints=(posed.joints - old) @ turn + new,
+            vertices=(posed.vertices - old) @ turn + new,
+        )
+        return posed, observed, trans_camera, root_camera
 
 
 def _as_vectors(rotation: Tensor) -> Tensor:
@@ -254,4 +272,4 @@ def _as_vectors(rotation: Tensor) -> Tensor:
     In the first frame the body's right side lies along x but for that much, and the guard of
     :func:`humor_ros.humor.frames.heading_rotation` magnifies it a thousandfold.
     """
-    return rodrigues(matrix_to_axis_angle(rotation))
+    return rodrigues(rotation_vector(rotation))

@@ -85,6 +85,8 @@ class FitObjective:
         mixture: InitialStateMixture | None,
         observations: FitObservations,
         past: PastWindow | None = None,
+        *,
+        published_rounding: bool = False,
     ) -> None:
         """Prepare the objective.
 
@@ -95,6 +97,7 @@ class FitObjective:
             mixture: prior of initial states, needed where its weight is not 0.
             observations: what is fitted to.
             past: window that the first one overlaps with.
+            published_rounding: see :class:`humor_ros.humor.motion.MotionBuilder`.
 
         Raises:
             ValueError: the observations need vertices that the body does not have.
@@ -115,7 +118,12 @@ class FitObjective:
             )
         if self._uses_surface:
             chosen += range(body.num_vertices)
-        self.builder = MotionBuilder(network, body.with_vertices(chosen), pose_prior)
+        self.builder = MotionBuilder(
+            network,
+            body.with_vertices(chosen),
+            pose_prior,
+            published_rounding=published_rounding,
+        )
         self._projection = None
         if observations.camera_matrix is not None:
             matrix = observations.camera_matrix

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -16,6 +15,7 @@ from humor_ros.geometry.rotation import (
     rotation_6d_to_matrix,
 )
 from humor_ros.humor.checkpoint import CheckpointError, existing_file, read_tensors
+from humor_ros.humor.rotations import rotation_vector
 from humor_ros.humor.state import NUM_JOINTS
 
 __all__ = ["PosePrior", "RotationVectorPose", "VPoser"]
@@ -138,7 +138,7 @@ class VPoser(nn.Module):
 
     def encode(self, pose_body: Tensor) -> Tensor:
         """(..., 32) mean latents of rotations (..., 21, 3, 3)."""
-        vectors = matrix_to_axis_angle(pose_body).flatten(start_dim=-2)
+        vectors = rotation_vector(pose_body).flatten(start_dim=-2)
         flat = self.bodyprior_enc_bn1(vectors.reshape(-1, vectors.shape[-1]))
         hidden = functional.leaky_relu(self.bodyprior_enc_fc1(flat), _SLOPE)
         hidden = functional.leaky_relu(

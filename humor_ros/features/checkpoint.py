@@ -81,23 +81,24 @@ def load_encoder(
         CheckpointError: it cannot be read, or is not an encoder of these sizes.
     """
     container = read_container(path, check_sums=check_sums)
-    release = release_of(container)
+    path, release = container.path, release_of(container)
     weights = {k: v for k, v in container.tensors.items() if k.startswith(_PARTS)}
     unknown = sorted(k for k in container.tensors if not k.startswith(_PARTS + _IGNORED))
+    del container  # tensors live on in weights alone, and each is let go once it is converted
     if unknown:
         raise CheckpointError(
-            f"{container.path} has unknown tensors: {_some(unknown)}; give an HMR2.0 checkpoint"
+            f"{path} has unknown tensors: {_some(unknown)}; give an HMR2.0 checkpoint"
         )
     with torch.device("meta"):
         encoder = set_precision(Hmr2Encoder(config or FULL_SIZE), dtype)
-    _check_shapes(container.path, encoder, weights)
+    _check_shapes(path, encoder, weights)
     kinds = {name: tensor.dtype for name, tensor in encoder.state_dict().items()}
-    for name, tensor in weights.items():
-        _check_values(container.path, name, tensor)
-        weights[name] = tensor.to(kinds[name], copy=dtype is not torch.float32)
+    for name in weights:
+        _check_values(path, name, weights[name])
+        weights[name] = weights[name].to(kinds[name], copy=dtype is not torch.float32)
     encoder.load_state_dict(weights, strict=True, assign=True)
     encoder.requires_grad_(False).eval()
-    _report(container.path, release)
+    _report(path, release)
     return encoder, release
 
 

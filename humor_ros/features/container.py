@@ -1,19 +1,18 @@
-"""Reading a PyTorch-Lightning checkpoint without running anything that it says.
+"""Reading a PyTorch-Lightning checkpoint without running anything and without copying it.
 
-Such files are zipped pickles that name classes of their training code. Tensors are rebuilt; every
-other class or function that the file names is replaced by an inert stand-in that swallows what it
-is given, so the libraries of the training code need not be installed and nothing of the file's
-choosing is ever called. Tensors are mapped from the file: what is not used is never read.
+Such a file is a zip archive of a pickle (``tensor_pickle``) and one uncompressed member a tensor.
+Each tensor is mapped from the file on its own: what is not used is never read, and what is dropped
+is let go at once.
 """
 
 from __future__ import annotations
 
-import os
+import mmap
 import pickle
 import re
+import struct
 import zipfile
 import zlib
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +21,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from humor_ros.features.tensor_pickle import read_tensor_pickle
+
 __all__ = ["CheckpointError", "Container", "read_container"]
 
 _WRAPPERS = ("module.", "model.")
-_FORCED = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+#: Of a member's own header in a zip archive: sizes of the name and of the extra field after it.
+_HEADER_SIZE, _LENGTHS = 30, slice(26, 30)
 
 
 class CheckpointError(ValueError):
@@ -38,7 +40,7 @@ class Container:
 
     Attributes:
         path: where it was read.
-        tensors: by published name; mapped from the file, so the file must stay as it is for as
+        tensors: by published name; each mapped from the file, which must stay as it is for as
             long as they are used.
         global_step: optimiser steps that made the weights, where the file says it.
         epoch: likewise.
@@ -68,121 +70,78 @@ def read_container(path: str | Path, *, check_sums: bool = False) -> Container:
             f"no image-encoder weights at {path}; give the path of the HMR2.0a checkpoint"
         )
     try:
-        _check_archive(path, check_sums)
-        content = _load(path)
+        with zipfile.ZipFile(path) as archive:
+            spoilt = archive.testzip() if check_sums else None
+            if spoilt is not None:
+                raise zipfile.BadZipFile(f"the check sum of {spoilt} is wrong")
+            content = _Members(path, archive).load()
     except (pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         raise _unreadable(path, error) from error
     except (RuntimeError, ValueError, TypeError, AttributeError, LookupError) as error:
         raise _unreadable(path, error) from error
-    if not isinstance(content, Mapping):
-        raise _no_tensors(path)
-    held = content.get("state_dict", content)
-    if not isinstance(held, Mapping):
-        raise _no_tensors(path)
+    held = content.get("state_dict", content) if isinstance(content, Mapping) else None
     tensors = {
         _bare(name): value
-        for name, value in held.items()
+        for name, value in (held.items() if isinstance(held, Mapping) else ())
         if isinstance(name, str) and isinstance(value, Tensor)
     }
     if not tensors:
-        raise _no_tensors(path)
+        raise CheckpointError(
+            f"{path} holds no tensors under 'state_dict'; give the HMR2.0a checkpoint (.ckpt)"
+        )
     return Container(path, tensors, _count(content, "global_step"), _count(content, "epoch"))
 
 
-class _Inert:
-    """Stands for whatever the file names that is no tensor; takes everything, does nothing."""
+class _Members:
+    """The members of an archive that ``torch.save`` wrote."""
 
-    def __new__(cls, *_: object, **__: object) -> _Inert:
-        return super().__new__(cls)
+    def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
+        self._path, self._archive = path, archive
+        pickles = [name for name in archive.namelist() if name.endswith("data.pkl")]
+        if len(pickles) != 1:
+            raise zipfile.BadZipFile(f"it has {len(pickles)} members data.pkl, not one")
+        self._pickle = pickles[0]
+        self._root = self._pickle.removesuffix("data.pkl")
+        order = self._root + "byteorder"
+        if order in archive.namelist() and archive.read(order) != b"little":
+            raise zipfile.BadZipFile("its numbers are not little-endian")
+        self._storages: dict[str, torch.UntypedStorage] = {}
 
-    def __init__(self, *_: object, **__: object) -> None:
-        pass
+    def load(self) -> Any:
+        """What the pickle holds."""
+        return read_tensor_pickle(self._archive.read(self._pickle), self._find)
 
-    def __call__(self, *_: object, **__: object) -> _Inert:
-        return self
+    def _find(self, name: str, size: int) -> torch.UntypedStorage:
+        if name not in self._storages:
+            self._storages[name] = self._map(self._archive.getinfo(f"{self._root}data/{name}"))
+        storage = self._storages[name]
+        if storage.nbytes() < size:
+            raise zipfile.BadZipFile(f"data/{name} has {storage.nbytes()} bytes of {size}")
+        return storage
 
-    def __setstate__(self, _: object) -> None:
-        pass
-
-    def __setitem__(self, _: object, __: object) -> None:
-        pass
-
-    def append(self, _: object) -> None:
-        """Take an item."""
-
-    def extend(self, _: object) -> None:
-        """Take items."""
-
-    def add(self, _: object) -> None:
-        """Take an item."""
-
-
-class _Rebuild:
-    """Makes a tensor of a storage; without attributes, so that a file cannot alter it."""
-
-    __slots__ = ()
-
-    def __call__(self, storage: Any, offset: int, size: Any, stride: Any, *_: object) -> Tensor:
-        return torch._utils._rebuild_tensor_v2(storage, offset, size, stride, False, OrderedDict())
-
-
-class _RebuildParameter:
-    """A parameter is its tensor."""
-
-    __slots__ = ()
-
-    def __call__(self, data: Any, *_: object) -> Any:
-        return data
-
-
-_KNOWN: dict[tuple[str, str], Any] = {
-    ("collections", "OrderedDict"): OrderedDict,
-    ("torch._utils", "_rebuild_tensor_v2"): _Rebuild(),
-    ("torch._utils", "_rebuild_parameter"): _RebuildParameter(),
-}
-
-
-class _TensorUnpickler(pickle.Unpickler):
-    """Finds tensors, and inert stand-ins for the rest."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        known = _KNOWN.get((module, name))
-        return type("Inert", (_Inert,), {}) if known is None else known
-
-
-class _TensorPickle:
-    """What ``torch.load`` asks of a pickle module; it makes its own sub-class of Unpickler."""
-
-    __name__ = "humor_ros.features.container"
-    Unpickler = _TensorUnpickler
-
-
-def _load(path: Path) -> Any:
-    if os.environ.get(_FORCED, "0").lower() in ("1", "y", "yes", "true"):
-        raise ValueError(
-            f"{_FORCED} is set, which keeps this reader from standing in for the file's foreign "
-            "classes (it never runs any); unset it for this program"
-        )
-    return torch.load(
-        str(path),
-        map_location="cpu",
-        mmap=True,
-        weights_only=False,  # _TensorPickle is stricter: it calls nothing but its own stand-ins
-        pickle_module=_TensorPickle(),
-    )
-
-
-def _check_archive(path: Path, check_sums: bool) -> None:
-    """Refuse what torch would not map: other containers, compressed or scripted archives."""
-    with zipfile.ZipFile(path) as archive:
-        for entry in archive.infolist():
-            if entry.compress_type != zipfile.ZIP_STORED:
-                raise zipfile.BadZipFile(f"{entry.filename} is compressed")
-            if entry.filename.endswith("constants.pkl"):
-                raise zipfile.BadZipFile("it is a TorchScript archive, not a checkpoint")
-        spoilt = archive.testzip() if check_sums else None
-    if spoilt is not None:
-        raise zipfile.BadZipFile(f"the check sum of {spoilt} is wrong")
+    def _map(self, member: zipfile.ZipInfo) -> torch.UntypedStorage:
+        """Map a member; written pages, if there ever are any, stay out of the file."""
+        if member.compress_type != zipfile.ZIP_STORED:
+            raise zipfile.BadZipFile(f"{member.filename} is compressed")
+        if member.file_size == 0:
+            return torch.UntypedStorage(0)
+        with self._path.open("rb") as file:
+            file.seek(member.header_offset)
+            header = file.read(_HEADER_SIZE)
+            if len(header) < _HEADER_SIZE:
+                raise zipfile.BadZipFile(f"{member.filename} is cut off")
+            start = (
+                member.header_offset + _HEADER_SIZE + sum(struct.unpack("<HH", header[_LENGTHS]))
+            )
+            skip = start % mmap.ALLOCATIONGRANULARITY
+            pages = mmap.mmap(
+                file.fileno(),
+                skip + member.file_size,
+                access=mmap.ACCESS_COPY,
+                offset=start - skip,
+            )
+        view = torch.frombuffer(pages, dtype=torch.uint8, count=member.file_size, offset=skip)
+        return view.untyped_storage()
 
 
 def _bare(name: str) -> str:
@@ -202,10 +161,4 @@ def _unreadable(path: Path, error: Exception) -> CheckpointError:
     return CheckpointError(
         f"{path} cannot be read as a checkpoint: it is corrupt, truncated or of another kind "
         f"({reason[:200]}); fetch or copy the file again"
-    )
-
-
-def _no_tensors(path: Path) -> CheckpointError:
-    return CheckpointError(
-        f"{path} holds no tensors under 'state_dict'; give the HMR2.0a checkpoint (.ckpt)"
     )

@@ -52,7 +52,7 @@ def pack(encoder: Hmr2Encoder, batch: int = 1) -> bool:
     """Pack an encoder in place, for evaluation on the CPU.
 
     One map at a time is packed and its plain weights are dropped, so there is never a second copy
-    of all; parameters that stay plain are copied out of a mapped file, which is then let go. A
+    of all; what stays plain is copied, so that a file that was mapped is let go. A
     packed encoder has no complete ``state_dict`` and cannot change its type or device.
 
     Args:

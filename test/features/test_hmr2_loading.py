@@ -243,13 +243,5 @@ def test_weights_of_whole_numbers_are_an_error(write_checkpoint, small_config):
         load_encoder(path, small_config)
 
 
-def test_an_environment_that_forbids_the_reader_is_named(
-    write_checkpoint, small_config, monkeypatch
-):
-    monkeypatch.setenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "1")
-    with pytest.raises(CheckpointError, match="TORCH_FORCE_WEIGHTS_ONLY_LOAD is set"):
-        load_encoder(write_checkpoint(), small_config)
-
-
 def test_an_encoder_can_be_of_any_size(small_config):
     assert sum(p.numel() for p in Hmr2Encoder(small_config).parameters()) < 100_000

@@ -18,6 +18,12 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "render": ("humor_ros.commands.render", "render"),
     "demo": ("humor_ros.commands.demo", "demo"),
 }
+_SUBCOMMANDS: dict[str, dict[str, tuple[str, str]]] = {
+    "reproduce": {
+        "humor": ("humor_ros.commands.reproduce_humor", "reproduce_humor"),
+        "hmr2": ("humor_ros.commands.reproduce_hmr2", "reproduce_hmr2"),
+    },
+}
 _GROUPS: dict[str, str] = {
     "reproduce": "humor_ros.commands.reproduce",
     "train": "humor_ros.commands.train",
@@ -33,8 +39,11 @@ def _build() -> typer.Typer:
     )
     for name, (module, function) in _COMMANDS.items():
         application.command(name)(getattr(importlib.import_module(module), function))
-    for name, module in _GROUPS.items():
-        application.add_typer(importlib.import_module(module).app, name=name)
+    for group, module in _GROUPS.items():
+        subcommands: typer.Typer = importlib.import_module(module).app
+        for name, (place, function) in _SUBCOMMANDS.get(group, {}).items():
+            subcommands.command(name)(getattr(importlib.import_module(place), function))
+        application.add_typer(subcommands, name=group)
     return application
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from humor_ros.features.crop import check_image, crop_people, usable_boxes
@@ -26,8 +26,9 @@ class ImageFeatures:
     Attributes:
         people: one row a box. A row that is not valid has a feature, shape and camera of zeros
             and no rotation at any joint.
-        valid: (P,) bool, false where the box could not be used (``crop.usable_boxes``); give it
-            to WHAM as ``feature_mask``, which then works without a feature for that frame.
+        valid: (P,) bool, false where the box could not be used (``crop.usable_boxes``) or the
+            encoder's numbers ran over (float16); give it to WHAM as ``feature_mask``, which then
+            works without a feature for that frame.
         mirrored: the same of the mirrored crops, not mirrored back; None where not asked for.
     """
 
@@ -78,44 +79,41 @@ class FeatureExtractor:
         boxes = np.asarray(boxes, dtype=np.float64)
         boxes = boxes.reshape(0, 3) if boxes.size == 0 else boxes
         height, width = image_bgr.shape[:2]
-        valid = usable_boxes(boxes, width, height)
-        chosen = boxes[valid]
-        parts: list[EncoderOutput] = []
-        flipped: list[EncoderOutput] = []
+        valid = torch.from_numpy(usable_boxes(boxes, width, height))
+        people = self._nobody(len(boxes))
+        mirrored = self._nobody(len(boxes)) if self._flip else None
         step = max(1, self._max_batch // 2) if self._flip else self._max_batch
-        for start in range(0, len(chosen), step):
-            normal, other = self._encode(image_bgr, chosen[start : start + step])
-            parts.append(normal)
-            flipped += [] if other is None else [other]
-        mirrored = self._spread(flipped, valid) if self._flip else None
-        return ImageFeatures(self._spread(parts, valid), torch.from_numpy(valid), mirrored)
+        for rows in torch.nonzero(valid)[:, 0].split(step):
+            crops = crop_people(image_bgr, boxes[rows.numpy()], self._size)
+            normal, flipped = self._encode(torch.from_numpy(crops))
+            good = normal.finite() if flipped is None else normal.finite() & flipped.finite()
+            valid[rows] = good
+            people.put(rows[good], normal.select(good))
+            if mirrored is not None and flipped is not None:
+                mirrored.put(rows[good], flipped.select(good))
+        return ImageFeatures(people, valid, mirrored)
 
-    def _encode(
-        self, image_bgr: Image, boxes: NDArray[np.float64]
-    ) -> tuple[EncoderOutput, EncoderOutput | None]:
-        size = self._encoder.config.vit.img_size[0]
-        crops = torch.from_numpy(crop_people(image_bgr, boxes, size)).to(self._device)
+    @property
+    def _size(self) -> int:
+        return self._encoder.config.vit.img_size[0]
+
+    def _encode(self, crops: Tensor) -> tuple[EncoderOutput, EncoderOutput | None]:
+        """Of crops and, where asked for, of their mirror images."""
+        count = len(crops)
+        crops = crops.to(self._device)
         if self._flip:
             crops = torch.cat((crops, crops.flip(-1)))
-        output = self._encoder(crops).to("cpu", torch.float32)
+        output = EncoderOutput.cat([self._encoder(some) for some in crops.split(self._max_batch)])
+        output = output.to("cpu", torch.float32)
         if not self._flip:
             return output, None
-        return output.select(slice(0, len(boxes))), output.select(slice(len(boxes), None))
+        return output.select(slice(0, count)), output.select(slice(count, None))
 
-    def _spread(self, parts: list[EncoderOutput], valid: NDArray[np.bool_]) -> EncoderOutput:
-        """One row a box, those that were not encoded empty."""
-        count = len(valid)
-        rows = torch.from_numpy(np.flatnonzero(valid))
-        everybody = EncoderOutput(
+    def _nobody(self, count: int) -> EncoderOutput:
+        """Empty rows."""
+        return EncoderOutput(
             feature=torch.zeros(count, self._encoder.config.decoder.dim),
             pose=torch.tensor((1.0, 0.0, 0.0, 0.0, 1.0, 0.0)).repeat(count, 24),
             betas=torch.zeros(count, N_BETAS),
             cam=torch.zeros(count, N_CAMERA),
         )
-        if parts:
-            some = EncoderOutput.cat(parts)
-            everybody.feature[rows] = some.feature
-            everybody.pose[rows] = some.pose
-            everybody.betas[rows] = some.betas
-            everybody.cam[rows] = some.cam
-        return everybody

@@ -37,11 +37,21 @@ class EncoderOutput:
         """(P, 24, 3, 3) joint rotations relative to the parent, the first is the root's."""
         return rotations_of_pose(self.pose)
 
+    def finite(self) -> Tensor:
+        """(P,) bool, whether every number of a person is finite."""
+        parts = (self.feature, self.pose, self.betas, self.cam)
+        return torch.stack([torch.isfinite(part).all(dim=-1) for part in parts]).all(dim=0)
+
     def select(self, index: slice | Tensor) -> EncoderOutput:
         """Of the people at these indices."""
         return EncoderOutput(
             self.feature[index], self.pose[index], self.betas[index], self.cam[index]
         )
+
+    def put(self, index: Tensor, people: EncoderOutput) -> None:
+        """Write people into the rows at these indices, in place."""
+        for name in ("feature", "pose", "betas", "cam"):
+            getattr(self, name)[index] = getattr(people, name)
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> EncoderOutput:
         """On another device, as another type."""

@@ -57,6 +57,21 @@ def test_people_who_cannot_be_cropped_have_empty_rows(extract):
     )
 
 
+@pytest.mark.parametrize("flip", [False, True])
+def test_numbers_that_run_over_leave_the_row_empty(encoder, image, flip):
+    extractor = FeatureExtractor(encoder, flip=flip)
+
+    def overflow(_module, _inputs, output):
+        output.feature[1] = float("inf")
+
+    encoder.register_forward_hook(overflow)
+    found = extractor.extract(image, BOXES)
+    assert found.valid.tolist() == [True, False, True]
+    for people in (found.people, found.mirrored) if flip else (found.people,):
+        assert people.feature[1].abs().max() == 0.0
+        assert people.feature[[0, 2]].abs().min(-1).values.max() > 0.0
+
+
 def test_nobody_to_crop_needs_no_network(extract):
     found = extract([[-900.0, 0.0, 1.0]], flip=True)
     assert found.valid.tolist() == [False]
@@ -72,6 +87,16 @@ def test_mirrored_people_are_those_of_the_mirrored_crops(encoder, image):
     assert found.mirrored is not None
     torch.testing.assert_close(found.mirrored.feature, expected.feature, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(found.mirrored.pose, expected.pose, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("limit", [1, 2])
+def test_no_batch_is_larger_than_the_limit(encoder, image, limit, flip):
+    sizes = []
+    encoder.register_forward_pre_hook(lambda _, crops: sizes.append(len(crops[0])))
+    FeatureExtractor(encoder, flip=flip, max_batch=limit).extract(image, BOXES)
+    assert max(sizes) <= limit
+    assert sum(sizes) == (6 if flip else 3)
 
 
 def test_without_the_option_nothing_is_mirrored(extract):

@@ -1,7 +1,8 @@
 """Canonical frames: turning a state so that its body looks along y above the origin.
 
-Turns are about the vertical through the *root joint's* place of the first canonical state, which
-stands beside SMPL's translation by a constant offset (``root_offset``).
+SMPL turns about its root joint, which stands at the translation plus an offset that depends on the
+shape alone and does not turn. So joints turn about the vertical through the root joint, and the
+root joint stands beside the translation by the same ``root_offset`` in every frame.
 """
 
 from __future__ import annotations

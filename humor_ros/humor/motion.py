@@ -244,10 +244,10 @@ class MotionBuilder:
         self, betas: Tensor, rotations: Tensor, trans: Tensor, frame: PriorFrame | None
     ) -> tuple[PosedPoints, PosedPoints, Tensor, Tensor]:
         """Points in both frames, and translation and root rotation in the observations'."""
-        rotations = self._rounded(rotations)
+        root, rotations = rotations[:, :, 0], self._rounded(rotations)
         if frame is None:
             posed = self.body(betas, rotations, trans)
-            return posed, posed, trans, rotations[:, :, 0]
+            return posed, posed, trans, root
         trans_camera = frame.trans_to_camera(trans)
         root_camera = frame.orient_to_camera(rotations[:, :, 0])
         posed = self.body(betas, rotations, trans)

@@ -22,7 +22,8 @@ from humor_ros.types import Array, CameraMotion
 
 __all__ = ["body_transform", "joint_frame_names", "person_transforms", "world_transform"]
 
-_QUATERNION_ROOT_BODY = Rotation.from_matrix(ROTATION_ROOT_BODY)
+# Copied, because SciPy before 1.12 refuses arrays that are read-only.
+_QUATERNION_ROOT_BODY = Rotation.from_matrix(ROTATION_ROOT_BODY.copy())
 
 
 @lru_cache(maxsize=256)

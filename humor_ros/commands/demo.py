@@ -28,7 +28,8 @@ def demo(
 ) -> None:
     """Play a video as ROS topics, track it in another process, record, and draw the result.
 
-    Ends with code 0 only if people were tracked.
+    The camera is taken to stand still (its IMU is simulated so). Ends with code 0 only if people
+    were tracked.
     """
     try:
         from humor_ros.ros.demo import DemoFailed, DemoSettings, run_demo

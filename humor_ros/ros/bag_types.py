@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from pathlib import Path
+from typing import Any
 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
@@ -37,7 +38,7 @@ def bag_typestore() -> Typestore:
         FileNotFoundError: if this package's definitions are not installed.
     """
     store = get_typestore(Stores.ROS2_JAZZY)
-    types = {}
+    types: dict[str, Any] = {}
     for path in sorted(_message_folder().glob("*.msg")):
         types |= get_types_from_msg(path.read_text(), f"{_PACKAGE}/msg/{path.stem}")
     store.register(types)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import rclpy
 
 from humor_ros.io.video import VideoReader
 from humor_ros.ros.demo_picture import recording_picture
@@ -128,7 +127,10 @@ def _play(
 ) -> None:
     """Run the three processes until the player ends."""
     logs = {name: settings.output / f"{name}.log" for name in ("tracker", "recorder", "player")}
-    tracker = {"autostart": True, **_paths(weights_path=settings.weights, body_path=settings.body)}
+    tracker: dict[str, object] = {"autostart": True}
+    tracker |= _paths(weights_path=settings.weights, body_path=settings.body)
+    if settings.params is None:
+        tracker["camera_fixed"] = True  # the player's IMU says so too
     player = {
         "path": str(settings.video),
         "height": height,
@@ -163,13 +165,10 @@ def _play(
 
 
 def _await_tracker(group: ProcessGroup, log: Path) -> None:
-    rclpy.init()
     try:
         wait_until_active(_START_TIMEOUT_S, lambda: "tracker" not in group.ended())
     except TrackerFailed as error:
         raise DemoFailed(f"{error} ({log})") from error
-    finally:
-        rclpy.try_shutdown()
 
 
 def _paths(**paths: Path | None) -> dict[str, str]:

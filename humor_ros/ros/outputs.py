@@ -132,7 +132,7 @@ class Outputs:
                 )
             )
         if self._overlay.get_subscription_count() and context.camera is not None:
-            self._overlay.publish(self._draw_overlay(result, context))
+            self._overlay.publish(self._draw_overlay(result, context, context.camera))
         return latency_s
 
     def clear(self) -> None:
@@ -178,14 +178,16 @@ class Outputs:
         if transforms:
             self._sender.send(transforms)
 
-    def _draw_overlay(self, result: FrameResult, context: FrameContext) -> Image:
+    def _draw_overlay(
+        self, result: FrameResult, context: FrameContext, camera: PinholeCamera
+    ) -> Image:
         from humor_ros.viewer.overlay import draw_overlay
         from humor_ros.viewer.palette import PersonColors
 
         if self._overlay_colors is None:
             self._overlay_colors = PersonColors()
         people = [human for human in result.humans if DerivedHuman(human).alive]
-        picture = draw_overlay(context.image_bgr, people, context.camera, self._overlay_colors)
+        picture = draw_overlay(context.image_bgr, people, camera, self._overlay_colors)
         return image_message(picture, context.header)
 
 
@@ -198,7 +200,7 @@ def image_message(picture: Picture, header: Header) -> Image:
     """
     height, width = picture.shape[:2]
     data = array.array("B")
-    data.frombytes(memoryview(np.ascontiguousarray(picture)).cast("B"))
+    data.frombytes(np.ascontiguousarray(picture).data.cast("B"))
     return Image(
         header=header, height=height, width=width, encoding="bgr8", step=3 * width, data=data
     )

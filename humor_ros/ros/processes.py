@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 _SHARED_MEMORY = Path("/dev/shm")
+_YOUNG_S = 60.0
 _PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
 
 
@@ -176,7 +177,8 @@ class ProcessGroup:
 def remove_stale_shared_memory(folder: Path = _SHARED_MEMORY) -> list[str]:
     """Remove what killed Fast DDS processes have left in shared memory.
 
-    A living owner holds a lock on its ``fastdds_*_el`` file; those are left alone.
+    A living owner holds a lock on its ``fastdds_*_el`` file; those are left alone, and young ones
+    too, whose owner may be about to lock them.
 
     Args:
         folder: of POSIX shared memory.
@@ -187,6 +189,8 @@ def remove_stale_shared_memory(folder: Path = _SHARED_MEMORY) -> list[str]:
     removed: list[str] = []
     for lock in sorted(folder.glob("fastdds_*_el")):
         try:
+            if time.time() - lock.stat().st_mtime < _YOUNG_S:
+                continue
             with lock.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 base = lock.name.removesuffix("_el")

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import signal
 from types import FrameType, TracebackType
+from typing import Any
 
 import rclpy
+from rclpy.context import Context
 from rclpy.executors import Executor
 from rclpy.signals import SignalHandlerOptions
 
@@ -28,7 +30,7 @@ class StopSignal:
 
     def __init__(self) -> None:
         self.raised = False
-        self._before: dict[signal.Signals, object] = {}
+        self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> StopSignal:
         for number in _SIGNALS:
@@ -48,9 +50,9 @@ class StopSignal:
         self.raised = True
 
 
-def initialise(args: list[str] | None) -> None:
-    """``rclpy.init`` without its signal handlers."""
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+def initialise(args: list[str] | None, context: Context | None = None) -> None:
+    """``rclpy.init`` without its signal handlers; of the default context when None."""
+    rclpy.init(args=args, context=context, signal_handler_options=SignalHandlerOptions.NO)
 
 
 def spin_until_stopped(executor: Executor, stop: StopSignal) -> None:

@@ -71,12 +71,13 @@ class TrackerNode(LifecycleNode):
     ) -> None:
         super().__init__(name, **node_arguments)
         self._factory = pipeline_factory
+        self._reporter = Reporter(self.get_logger())
         self._values: dict[str, Any] = {}
         self._pipeline: Pipeline | None = None
         self._outputs: Outputs | None = None
         self._worker: TrackingWorker | None = None
         self._frames: NewestFrame[Image | CompressedImage] = NewestFrame()
-        self._camera: CameraInput | None = None
+        self._camera = self._new_camera_input({})
         self._imu: ImuInput | None = None
         self._poses: CameraPoseInput | None = None
         self._listener: tf_door.TransformListener | None = None
@@ -85,7 +86,6 @@ class TrackerNode(LifecycleNode):
         self._troubles = 0
         self._failure = ""
         declare_all(self, TRACKER_PARAMETERS)
-        self._reporter = Reporter(self.get_logger())
         self.add_on_set_parameters_callback(
             refusal_callback(TRACKER_PARAMETERS, lambda: bool(self._values))
         )
@@ -130,11 +130,7 @@ class TrackerNode(LifecycleNode):
             return TransitionCallbackReturn.FAILURE
         values = self._values
         self._frames = NewestFrame()
-        self._camera = CameraInput(
-            self._reporter,
-            assume=values["assume_camera"],
-            timeout_s=values["camera_info_timeout"],
-        )
+        self._camera = self._new_camera_input(values)
         self._open_inertial_inputs(values)
         self._worker = TrackingWorker(
             self._pipeline,
@@ -197,10 +193,17 @@ class TrackerNode(LifecycleNode):
         if values["imu.enabled"]:
             listener = self._listener if asks_mounting else None
             self._imu = ImuInput(self._reporter, listener, values["imu.time_offset"])
-        if source != "none":
+        if source != "none" and self._listener is not None:
             self._poses = CameraPoseInput(
                 source, values["camera_pose.world_frame"], self._listener, self._reporter
             )
+
+    def _new_camera_input(self, values: Mapping[str, Any]) -> CameraInput:
+        return CameraInput(
+            self._reporter,
+            assume=values.get("assume_camera", True),
+            timeout_s=values.get("camera_info_timeout", 0.0),
+        )
 
     def _subscribe(self, values: Mapping[str, Any]) -> None:
         kind, topic = (
@@ -247,7 +250,7 @@ class TrackerNode(LifecycleNode):
         self._worker = None
         if self._listener is not None:
             self._listener.close()
-        self._listener = self._imu = self._poses = self._camera = None
+        self._listener = self._imu = self._poses = None
         self._image_at_s = float("-inf")
 
     def _free(self) -> None:

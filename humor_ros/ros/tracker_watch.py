@@ -7,9 +7,11 @@ from collections.abc import Callable
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 
 from humor_ros.ros.qos import output_qos
+from humor_ros.ros.shutdown import initialise
 
 __all__ = ["TrackerFailed", "wait_until_active"]
 
@@ -19,7 +21,7 @@ class TrackerFailed(RuntimeError):
 
 
 def wait_until_active(timeout_s: float, still_running: Callable[[], bool] = lambda: True) -> None:
-    """Return when diagnostics say that the tracker is active; rclpy must be initialised.
+    """Return when diagnostics say that the tracker is active; uses a context of its own.
 
     Args:
         timeout_s: longest wait, seconds.
@@ -28,8 +30,10 @@ def wait_until_active(timeout_s: float, still_running: Callable[[], bool] = lamb
     Raises:
         TrackerFailed: with the tracker's own reason where it gives one.
     """
-    node = rclpy.create_node("tracker_watch")
-    executor = SingleThreadedExecutor()
+    context = Context()
+    initialise(None, context)
+    node = rclpy.create_node("tracker_watch", context=context)
+    executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
     state: dict[str, str] = {}
 
@@ -52,3 +56,4 @@ def wait_until_active(timeout_s: float, still_running: Callable[[], bool] = lamb
     finally:
         executor.shutdown()
         node.destroy_node()
+        context.try_shutdown()

@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from humor_ros.msg import HumanStates
 
 from humor_ros.ros.demo import DemoFailed, DemoSettings, run_demo
 from humor_ros.ros.processes import (
@@ -45,51 +46,60 @@ def video(tmp_path_factory):
 
 @pytest.fixture
 def environment():
-    """Of nodes that find the modules of this folder, in a domain of their own."""
+    """Of nodes that find the modules of this folder."""
     result = transport_environment()
-    result["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
     result["PYTHONPATH"] = f"{HERE}{os.pathsep}{result.get('PYTHONPATH', '')}"
     result["OMP_NUM_THREADS"] = "1"
     return result
 
 
-def wait(condition, timeout_s=60.0):
+def wait(condition, timeout_s=90.0):
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "timed out"
         time.sleep(0.05)
 
 
-def test_a_video_goes_from_player_to_tracker_to_recorder(video, environment, tmp_path):
+def test_a_video_goes_from_player_to_tracker_to_recorder(
+    rclpy_session, video, environment, tmp_path
+):
     bag, report = tmp_path / "bag", tmp_path / "player.json"
     topics = ["/tracker/humans", "/tf", "/tf_static", "/imu", "/camera_info", "/diagnostics"]
     recorder = {"output": str(bag), "topics": topics}
     player = {
         "path": str(video),
+        "loop": True,
         "wait_for_subscribers": 1,
-        "start_delay": 1.0,
         "report_path": str(report),
     }
+    peer = rclpy_session.create_node("listener")
+    heard = []
+    peer.create_subscription(HumanStates, "/tracker/humans", heard.append, 10)
     with ProcessGroup(environment) as group:
         group.start("tracker", [sys.executable, str(HERE / "fake_tracker_main.py")])
         group.start("recorder", node_command("recorder_node", recorder))
-        playing = group.start("player", node_command("player_node", player))
-        wait(lambda: playing.poll() is not None)
-        time.sleep(0.5)
+        group.start("player", node_command("player_node", player))
+
+        def heard_enough():
+            rclpy_session.spin_once(peer, timeout_sec=0.1)
+            return len(heard) > 40 and heard[-1].camera_motion == "imu" and not group.ended()
+
+        wait(heard_enough)
         codes = group.stop()
+    peer.destroy_node()
     assert codes == {"tracker": 0, "recorder": 0, "player": 0}
+    assert heard[-1].humans[0].id == "abcde"
     played = json.loads(report.read_text())
     recording = Recording.read(bag)
-    assert played["images"] + played["images_left_out"] == FRAMES
-    assert len(recording.frames) > 0.3 * played["images"]
-    assert recording.frames[-1].camera_motion == "imu"
+    assert recording.frames
     assert recording.numbers().people == 1
     assert (recording.camera.width, recording.camera.height) == (320, 240)
     assert recording.counts["/tf_static"] >= 1
     assert recording.counts["/imu"] > 100
-    stamps = [frame.stamp_s - played["start_stamp_s"] for frame in recording.frames]
+    assert played["images"] >= len(recording.frames)
     # Results carry the images' stamps, and these are the video's times.
-    np.testing.assert_allclose(np.array(stamps) * 30 - np.round(np.array(stamps) * 30), 0, atol=0.1)
+    times = 30 * np.array([frame.stamp_s - played["start_stamp_s"] for frame in recording.frames])
+    np.testing.assert_allclose(times, np.round(times), atol=0.1)
 
 
 def test_two_interrupts_end_a_node_in_order(environment, tmp_path):
@@ -153,11 +163,15 @@ def test_both_sides_get_the_profile_unless_the_user_has_one():
 
 
 def test_only_abandoned_shared_memory_is_removed(tmp_path):
-    for name in ("fastdds_dead", "fastdds_dead_el", "fastdds_live", "fastdds_live_el", "other"):
+    names = ("dead", "dead_el", "live", "live_el")
+    for name in (*(f"fastdds_{name}" for name in names), "other"):
         (tmp_path / name).write_bytes(b"")
+        os.utime(tmp_path / name, (0, 0))
+    (tmp_path / "fastdds_young_el").write_bytes(b"")
     with (tmp_path / "fastdds_live_el").open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         removed = remove_stale_shared_memory(tmp_path)
     assert sorted(removed) == ["fastdds_dead", "fastdds_dead_el"]
     assert (tmp_path / "fastdds_live").exists()
+    assert (tmp_path / "fastdds_young_el").exists()
     assert (tmp_path / "other").exists()

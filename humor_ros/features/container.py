@@ -1,8 +1,8 @@
 """Reading a PyTorch-Lightning checkpoint without running anything and without copying it.
 
 Such a file is a zip archive of a pickle (``tensor_pickle``) and one uncompressed member a tensor.
-Each tensor is mapped from the file on its own: what is not used is never read, and what is dropped
-is let go at once.
+Tensors are mapped from the file: what is not used is never read, and the memory of a tensor that is
+dropped is given back at once, though others of the file stay.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import mmap
 import pickle
 import re
 import struct
+import weakref
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -40,8 +42,8 @@ class Container:
 
     Attributes:
         path: where it was read.
-        tensors: by published name; each mapped from the file, which must stay as it is for as
-            long as they are used.
+        tensors: by published name, mapped from the file, which must stay as it is for as long
+            as they are used.
         global_step: optimiser steps that made the weights, where the file says it.
         epoch: likewise.
     """
@@ -75,9 +77,11 @@ def read_container(path: str | Path, *, check_sums: bool = False) -> Container:
             if spoilt is not None:
                 raise zipfile.BadZipFile(f"the check sum of {spoilt} is wrong")
             content = _Members(path, archive).load()
-    except (pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+    except (pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, struct.error) as error:
         raise _unreadable(path, error) from error
-    except (RuntimeError, ValueError, TypeError, AttributeError, LookupError) as error:
+    except (OSError, EOFError, RuntimeError, ValueError, TypeError) as error:
+        raise _unreadable(path, error) from error
+    except (AttributeError, LookupError, MemoryError, OverflowError) as error:
         raise _unreadable(path, error) from error
     held = content.get("state_dict", content) if isinstance(content, Mapping) else None
     tensors = {
@@ -106,6 +110,9 @@ class _Members:
         if order in archive.namelist() and archive.read(order) != b"little":
             raise zipfile.BadZipFile("its numbers are not little-endian")
         self._storages: dict[str, torch.UntypedStorage] = {}
+        with path.open("rb") as file:
+            # Written pages, if there ever are any, stay out of the file.
+            self._pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
 
     def load(self) -> Any:
         """What the pickle holds."""
@@ -120,28 +127,24 @@ class _Members:
         return storage
 
     def _map(self, member: zipfile.ZipInfo) -> torch.UntypedStorage:
-        """Map a member; written pages, if there ever are any, stay out of the file."""
         if member.compress_type != zipfile.ZIP_STORED:
             raise zipfile.BadZipFile(f"{member.filename} is compressed")
         if member.file_size == 0:
             return torch.UntypedStorage(0)
-        with self._path.open("rb") as file:
-            file.seek(member.header_offset)
-            header = file.read(_HEADER_SIZE)
-            if len(header) < _HEADER_SIZE:
-                raise zipfile.BadZipFile(f"{member.filename} is cut off")
-            start = (
-                member.header_offset + _HEADER_SIZE + sum(struct.unpack("<HH", header[_LENGTHS]))
-            )
-            skip = start % mmap.ALLOCATIONGRANULARITY
-            pages = mmap.mmap(
-                file.fileno(),
-                skip + member.file_size,
-                access=mmap.ACCESS_COPY,
-                offset=start - skip,
-            )
-        view = torch.frombuffer(pages, dtype=torch.uint8, count=member.file_size, offset=skip)
-        return view.untyped_storage()
+        header = self._pages[member.header_offset : member.header_offset + _HEADER_SIZE]
+        start = member.header_offset + _HEADER_SIZE + sum(struct.unpack("<HH", header[_LENGTHS]))
+        view = np.frombuffer(self._pages, np.uint8, member.file_size, start)
+        drop = weakref.finalize(view, _give_back, self._pages, start, start + member.file_size)
+        drop.atexit = False
+        return torch.from_numpy(view).untyped_storage()
+
+
+def _give_back(pages: mmap.mmap, start: int, stop: int) -> None:
+    """Tell the system that the whole pages between two bytes are not needed any more."""
+    start = -(-start // mmap.PAGESIZE) * mmap.PAGESIZE
+    length = stop // mmap.PAGESIZE * mmap.PAGESIZE - start
+    if length > 0 and hasattr(mmap, "MADV_DONTNEED"):
+        pages.madvise(mmap.MADV_DONTNEED, start, length)
 
 
 def _bare(name: str) -> str:

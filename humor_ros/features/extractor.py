@@ -12,7 +12,7 @@ from torch import Tensor
 from humor_ros.features.crop import check_image, crop_people, usable_boxes
 from humor_ros.features.decoder import N_BETAS, N_CAMERA
 from humor_ros.features.network import Hmr2Encoder
-from humor_ros.features.packed import pack
+from humor_ros.features.packed import is_packed, pack
 from humor_ros.features.values import EncoderOutput
 from humor_ros.types import Image
 
@@ -45,6 +45,9 @@ class FeatureExtractor:
         device: where to run.
         max_batch: largest number of crops at a time; it bounds the memory.
         flip: also encode the mirrored crops, for flip averaging; it doubles the work.
+
+    Raises:
+        ValueError: an argument is not as stated.
     """
 
     def __init__(
@@ -58,6 +61,8 @@ class FeatureExtractor:
         if max_batch < 1:
             raise ValueError(f"max_batch must be at least 1, got {max_batch}")
         self._device = torch.device(device)
+        if self._device.type != "cpu" and is_packed(encoder):
+            raise ValueError(f"encoder is packed for the CPU; load it anew for device {device}")
         self._encoder = encoder.to(self._device).eval()
         if self._device.type == "cpu":
             pack(self._encoder)

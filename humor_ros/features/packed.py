@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from humor_ros.features.network import Hmr2Encoder
 from humor_ros.features.vit import Block, Linear
 
-__all__ = ["PackedLinear", "pack"]
+__all__ = ["PackedLinear", "is_packed", "pack"]
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +48,11 @@ class PackedLinear(nn.Module):
         )
 
 
+def is_packed(encoder: Hmr2Encoder) -> bool:
+    """Whether an encoder was packed; it then keeps its type and stays on the CPU."""
+    return any(isinstance(module, PackedLinear) for module in encoder.modules())
+
+
 def pack(encoder: Hmr2Encoder, batch: int = 1) -> bool:
     """Pack an encoder in place, for evaluation on the CPU.
 
@@ -63,12 +68,11 @@ def pack(encoder: Hmr2Encoder, batch: int = 1) -> bool:
         Whether it is packed. Not in float64 or float16, nor where PyTorch or the processor lacks
         the means; the encoder then works as it did.
     """
-    blocks = [cast(Block, block) for block in encoder.backbone.blocks]
-    first = blocks[0].attn.qkv
-    if isinstance(first, PackedLinear):
+    if is_packed(encoder):
         return True
+    blocks = [cast(Block, block) for block in encoder.backbone.blocks]
     rows = batch * (encoder.backbone.pos_embed.shape[1] - 1)
-    if not _possible(first, rows):
+    if not _possible(blocks[0].attn.qkv, rows):
         return False
     for block in blocks:
         block.attn.qkv = PackedLinear(block.attn.qkv, rows)  # type: ignore[assignment]

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from humor_ros.features.network import Hmr2Encoder
+from humor_ros.features.packed import is_packed
 
 __all__ = ["FEATURE_BOUNDS", "set_precision"]
 
@@ -35,8 +36,10 @@ def set_precision(encoder: Hmr2Encoder, dtype: torch.dtype) -> Hmr2Encoder:
             backbone's blocks, the rest float32.
 
     Raises:
-        ValueError: another type.
+        ValueError: another type, or the encoder is packed.
     """
+    if is_packed(encoder):
+        raise ValueError("encoder is packed; convert it before it is packed, or load it anew")
     if dtype not in FEATURE_BOUNDS:
         known = ", ".join(str(known).removeprefix("torch.") for known in FEATURE_BOUNDS)
         raise ValueError(f"dtype must be one of {known}, got {dtype}")

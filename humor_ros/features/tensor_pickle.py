@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import pickletools
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +21,9 @@ __all__ = ["read_tensor_pickle"]
 
 #: Gives the storage of a name in the archive, of at least so many bytes.
 FindStorage = Callable[[str, int], torch.UntypedStorage]
+
+_MAX_PROTOCOL = 4
+_REMEMBER = ("PUT", "BINPUT", "LONG_BINPUT")
 
 _STORAGES: dict[str, torch.dtype] = {
     "BFloat16Storage": torch.bfloat16,
@@ -39,7 +43,7 @@ def read_tensor_pickle(data: bytes, find_storage: FindStorage) -> Any:
     """Read a pickle as ``torch.save`` writes it into its archives.
 
     Args:
-        data: the pickle.
+        data: the pickle, of protocol 4 at the most (``torch.save`` uses 2).
         find_storage: gives a tensor's memory.
 
     Returns:
@@ -49,7 +53,17 @@ def read_tensor_pickle(data: bytes, find_storage: FindStorage) -> Any:
         pickle.UnpicklingError: the pickle is spoilt. So may be said by ``ValueError``,
             ``TypeError``, ``LookupError``, ``AttributeError``, ``RuntimeError`` or ``EOFError``.
     """
+    _check_program(data)
     return _TensorUnpickler(data, find_storage).load()
+
+
+def _check_program(data: bytes) -> None:
+    """Refuse a pickle that would take more memory than it has bytes, as a spoilt one may."""
+    for operation, argument, _ in pickletools.genops(data):
+        if operation.proto > _MAX_PROTOCOL:
+            raise pickle.UnpicklingError(f"its pickle holds {operation.name}")
+        if operation.name in _REMEMBER and not 0 <= int(argument or 0) <= len(data):
+            raise pickle.UnpicklingError(f"its pickle remembers {argument} things")
 
 
 class _Inert:

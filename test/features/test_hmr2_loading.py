@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import pickle
@@ -12,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from humor_ros.features import CheckpointError, Hmr2Encoder, Release, load_encoder
 from humor_ros.features.checkpoint import release_of
@@ -61,6 +64,46 @@ def test_the_file_is_let_go_once_weights_are_converted(write_checkpoint, small_c
     assert encoder.backbone.blocks[0].attn.qkv.weight.dtype is torch.bfloat16
 
 
+def resident_bytes(name: str) -> int:
+    """Of a mapped file."""
+    total, inside = 0, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if not line.split()[0].endswith(":"):
+            inside = line.endswith(name)
+        elif inside and line.startswith("Rss:"):
+            total += int(line.split()[1]) * 1024
+    return total
+
+
+@on_linux
+def test_a_dropped_tensor_is_let_go_while_others_stay(tmp_path):
+    path = tmp_path / "two.ckpt"
+    torch.save({"large": torch.ones(1 << 22), "small": torch.ones(3)}, path)
+    tensors = read_container(path).tensors
+    assert tensors["large"].sum() == 1 << 22
+    assert resident_bytes("two.ckpt") >= 1 << 24
+    del tensors["large"]
+    assert resident_bytes("two.ckpt") < 1 << 20
+    assert tensors["small"].sum() == 3
+
+
+@on_linux
+def test_many_tensors_need_one_open_file(tmp_path):
+    path = tmp_path / "many.ckpt"
+    torch.save({str(i): torch.ones(2) for i in range(300)}, path)
+    before = len(os.listdir("/proc/self/fd"))
+    tensors = read_container(path).tensors
+    assert len(tensors) == 300
+    assert len(os.listdir("/proc/self/fd")) <= before + 1
+
+
+def test_changing_a_mapped_tensor_leaves_the_file(write_checkpoint):
+    path = write_checkpoint()
+    data = path.read_bytes()
+    read_container(path).tensors["backbone.pos_embed"].zero_()
+    assert path.read_bytes() == data
+
+
 def test_body_and_critic_are_ignored(write_checkpoint, small_config):
     extra = {
         "smpl.shapedirs": torch.ones(3),
@@ -100,6 +143,15 @@ def test_a_bare_dictionary_of_tensors_is_read(encoder, small_config, tmp_path, c
 )
 def test_releases_are_told_by_step_then_by_name(name, step, release):
     assert release_of(Container(Path(name), {}, step)) is release
+
+
+def with_pickle(source: Path, path: Path, program: bytes) -> Path:
+    """A copy of an archive with another pickle."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(path, "w") as new:
+        for entry in old.infolist():
+            spoil = entry.filename.endswith("data.pkl")
+            new.writestr(entry.filename, program if spoil else old.read(entry))
+    return path
 
 
 class Hostile:
@@ -148,13 +200,35 @@ def test_a_file_cannot_alter_what_rebuilds_tensors(write_checkpoint, tmp_path):
     program = (
         b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(N}X\x0c\x00\x00\x00__defaults__q\x00Nstb."
     )
-    path = tmp_path / "altered.ckpt"
-    with zipfile.ZipFile(write_checkpoint()) as old, zipfile.ZipFile(path, "w") as new:
-        for entry in old.infolist():
-            data = program if entry.filename.endswith("data.pkl") else old.read(entry)
-            new.writestr(entry.filename, data)
+    path = with_pickle(write_checkpoint(), tmp_path / "altered.ckpt", program)
     with pytest.raises(CheckpointError, match="cannot be read"):
         read_container(path)
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        (b"\x80\x02Nr\xff\xff\xff\x7f.", "remembers 2147483647 things"),
+        (b"\x80\x05\x96\xff\xff\xff\xff\xff\xff\xff\x00.", "cannot be read"),
+        (b"\x80\x05N\x97.", "holds PROTO|holds NEXT_BUFFER"),
+    ],
+)
+def test_a_pickle_that_asks_for_much_memory_is_refused(write_checkpoint, tmp_path, program, reason):
+    path = with_pickle(write_checkpoint(), tmp_path / "greedy.ckpt", program)
+    with pytest.raises(CheckpointError, match=reason):
+        read_container(path)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_any_spoilt_byte_is_an_error_or_harmless(write_checkpoint, tmp_path, data):
+    path = write_checkpoint()
+    with zipfile.ZipFile(path) as archive:
+        program = bytearray(archive.read("weights/data.pkl"))
+    place = data.draw(st.integers(0, len(program) - 1))
+    program[place] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(CheckpointError):
+        read_container(with_pickle(path, tmp_path / "spoilt.ckpt", bytes(program)))
 
 
 def test_a_missing_file_is_named():

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from humor_ros.features import FEATURE_BOUNDS, EncoderConfig, load_encoder, set_precision
+from humor_ros.features import (
+    FEATURE_BOUNDS,
+    EncoderConfig,
+    FeatureExtractor,
+    load_encoder,
+    set_precision,
+)
 from humor_ros.features.packed import PackedLinear, pack
 
 TYPES = list(FEATURE_BOUNDS)
@@ -85,6 +91,18 @@ def test_packing_twice_is_packing_once(encoder, crops):
         before = encoder.encode(crops)
         assert pack(encoder)
         torch.testing.assert_close(encoder.encode(crops), before, atol=0, rtol=0)
+
+
+def test_a_packed_encoder_keeps_its_type(encoder):
+    pack_or_skip(encoder)
+    with pytest.raises(ValueError, match="encoder is packed; convert it before"):
+        set_precision(encoder, torch.bfloat16)
+
+
+def test_a_packed_encoder_stays_on_the_processor(encoder):
+    pack_or_skip(encoder)
+    with pytest.raises(ValueError, match="load it anew for device cuda"):
+        FeatureExtractor(encoder, device="cuda")
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16], ids=str)

@@ -34,5 +34,5 @@ def test_the_embedding_has_unit_deviation(tiny, library, body):
     network = WhamNetwork(tiny.network).eval()
     scale_to_data(network, batch)
     x = network.preprocess(batch.x, batch.mask)
-    embedded = network.motion_encoder.embed_layer(x).flatten(0, 1)
+    embedded = network.motion_encoder.embed_layer(x).flatten(0, 1).detach()
     assert abs(float(embedded.std(0).mean()) - 1) < 0.05

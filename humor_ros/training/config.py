@@ -225,7 +225,7 @@ class NoiseConfig:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights of the terms of the packaged recipe, see :mod:`humor_ros.training.losses`."""
+    """Weights of the terms, see :mod:`humor_ros.training.recipe_losses`."""
 
     pose: float = 2.0
     betas: float = 0.02

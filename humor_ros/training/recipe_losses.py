@@ -1,6 +1,6 @@
 """Losses of the packaged weights: what a robot needs of a skeleton, in metres where possible.
 
-The published losses are in :mod:`humor_ros.training.losses`. These differ in what counts: smooth
+They differ from the published ones (spec of WHAM, section 6) in what counts: smooth
 motion (differences of first and second order), the absolute place in the camera, and steady body
 shapes; and they are distances rather than squares, which noisy key-points call for.
 """

@@ -8,6 +8,7 @@ y-up world (``feat_yup``), without refiner (``norefine``), averaged with mirrore
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from zipfile import BadZipFile
@@ -120,7 +121,7 @@ def _read_inputs(path: Path, dtype: torch.dtype) -> _Tensors:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+    except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
         raise CheckpointError(f"{path} is not a readable .npz file ({error})") from error
     missing = sorted(set(_INPUTS) - set(arrays))
     if missing:

@@ -70,7 +70,9 @@ class StreamingNetwork(WhamNetwork):
 
     def step_weights(self) -> list[Tensor]:
         """Every tensor that a step with image features reads (not the initialisation's)."""
-        found = [tensor for name, tensor in self.named_parameters() if "neural_init" not in name]
+        found: list[Tensor] = [
+            tensor for name, tensor in self.named_parameters() if "neural_init" not in name
+        ]
         for module in self.modules():
             if isinstance(module, _FrozenRegressor):
                 packed = module.packed

@@ -7,7 +7,6 @@ camera. ``body_<id>`` is REP-155's: in the middle of the hips, x forward, z up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
@@ -89,12 +88,6 @@ def world_transform(camera: CameraMotion, camera_header: Header, world: str) -> 
     position = -rotation @ np.asarray(camera.position_world_camera)
     quaternion = quaternion_xyzw_from_matrix(rotation)
     return _stamped(camera_header, world, position.tolist(), quaternion.tolist())
-
-
-def unique_children(transforms: Iterable[TransformStamped]) -> bool:
-    """Whether no frame is given twice (a frame with two parents breaks TF)."""
-    names = [item.child_frame_id for item in transforms]
-    return len(names) == len(set(names))
 
 
 def _stamped(

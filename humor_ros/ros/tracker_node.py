@@ -15,28 +15,23 @@ from typing import Any
 import rclpy
 import torch
 from diagnostic_msgs.msg import DiagnosticArray
-from nav_msgs.msg import Odometry
 from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu
 
 from humor_ros.pipeline import TrackingPipeline
-from humor_ros.ros import image_door, rep155, rotation_door, tf_door
-from humor_ros.ros.camera_input import CameraInput
-from humor_ros.ros.camera_pose_input import CameraPoseInput
 from humor_ros.ros.configuration import pipeline_config
-from humor_ros.ros.diagnostics import Snapshot, diagnostic_array
+from humor_ros.ros.diagnostics import diagnostic_array
 from humor_ros.ros.frame_names import FrameNames
-from humor_ros.ros.frame_queue import NewestFrame
-from humor_ros.ros.imu_input import ImuInput
 from humor_ros.ros.log_bridge import LogBridge
 from humor_ros.ros.outputs import Outputs
 from humor_ros.ros.parameter_spec import declare_all, read_all, refusal_callback
 from humor_ros.ros.parameters import TRACKER_PARAMETERS
-from humor_ros.ros.qos import camera_info_qos, image_qos, imu_qos, output_qos
+from humor_ros.ros.qos import output_qos
 from humor_ros.ros.reports import Reporter
 from humor_ros.ros.shutdown import StopSignal, initialise, spin_until_stopped
+from humor_ros.ros.tracker_inputs import TrackerInputs
+from humor_ros.ros.tracker_status import active_snapshot, idle_snapshot
 from humor_ros.ros.tracking_worker import Pipeline, TrackingWorker
 
 __all__ = ["TrackerNode", "main"]
@@ -75,14 +70,8 @@ class TrackerNode(LifecycleNode):
         self._values: dict[str, Any] = {}
         self._pipeline: Pipeline | None = None
         self._outputs: Outputs | None = None
+        self._inputs: TrackerInputs | None = None
         self._worker: TrackingWorker | None = None
-        self._frames: NewestFrame[Image | CompressedImage] = NewestFrame()
-        self._camera = self._new_camera_input({})
-        self._imu: ImuInput | None = None
-        self._poses: CameraPoseInput | None = None
-        self._listener: tf_door.TransformListener | None = None
-        self._inputs: list[Any] = []
-        self._image_at_s = float("-inf")
         self._troubles = 0
         self._failure = ""
         declare_all(self, TRACKER_PARAMETERS)
@@ -90,7 +79,7 @@ class TrackerNode(LifecycleNode):
             refusal_callback(TRACKER_PARAMETERS, lambda: bool(self._values))
         )
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", output_qos())
-        self._timer = self.create_timer(1.0, self._on_diagnostics)
+        self._timer = self.create_timer(1.0, self._each_second)
 
     @property
     def autostart(self) -> bool:
@@ -102,6 +91,13 @@ class TrackerNode(LifecycleNode):
         if self.trigger_configure() is not TransitionCallbackReturn.SUCCESS:
             return False
         return self.trigger_activate() is TransitionCallbackReturn.SUCCESS
+
+    def close(self) -> None:
+        """End the worker, wipe what is shown, give everything back; may be called twice."""
+        self._halt()
+        if self._outputs is not None:
+            self._outputs.clear()
+        self._free()
 
     # Transitions
 
@@ -125,30 +121,24 @@ class TrackerNode(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Subscribe and start the worker."""
+        """Start the worker and subscribe."""
         if self._pipeline is None or self._outputs is None:
             return TransitionCallbackReturn.FAILURE
         values = self._values
-        self._frames = NewestFrame()
-        self._camera = self._new_camera_input(values)
-        self._open_inertial_inputs(values)
+        self._inputs = TrackerInputs(self, values, self._reporter)
         self._worker = TrackingWorker(
             self._pipeline,
-            self._frames,
-            self._camera,
-            self._imu,
-            self._poses,
+            self._inputs,
             FrameNames(values["camera_frame"], values["tf.world_frame"], self._reporter),
             self._outputs,
             self._reporter,
-            self._on_clock_reset,
         )
         self._refresh_dynamic_parameters()
-        self._worker.start()
-        self._subscribe(values)
         # What is loaded by now lives as long as the node; the collector need not walk it.
         gc.collect()
         gc.freeze()
+        self._worker.start()
+        self._inputs.subscribe()
         self.get_logger().info("active, waiting for images")
         return super().on_activate(state)
 
@@ -176,82 +166,16 @@ class TrackerNode(LifecycleNode):
         self._free()
         return TransitionCallbackReturn.SUCCESS
 
-    def close(self) -> None:
-        """End the worker, wipe what is shown, give everything back; may be called twice."""
-        self._halt()
-        if self._outputs is not None:
-            self._outputs.clear()
-        self._free()
-
-    # Inputs
-
-    def _open_inertial_inputs(self, values: Mapping[str, Any]) -> None:
-        asks_mounting = values["imu.enabled"] and values["imu.extrinsics"] == "tf"
-        source = values["camera_pose.source"]
-        if asks_mounting or source != "none":
-            self._listener = tf_door.make_listener(self)
-        if values["imu.enabled"]:
-            listener = self._listener if asks_mounting else None
-            self._imu = ImuInput(self._reporter, listener, values["imu.time_offset"])
-        if source != "none" and self._listener is not None:
-            self._poses = CameraPoseInput(
-                source, values["camera_pose.world_frame"], self._listener, self._reporter
-            )
-
-    def _new_camera_input(self, values: Mapping[str, Any]) -> CameraInput:
-        return CameraInput(
-            self._reporter,
-            assume=values.get("assume_camera", True),
-            timeout_s=values.get("camera_info_timeout", 0.0),
-        )
-
-    def _subscribe(self, values: Mapping[str, Any]) -> None:
-        kind, topic = (
-            (CompressedImage, "image/compressed") if values["compressed"] else (Image, "image")
-        )
-        self._inputs = [
-            self.create_subscription(kind, topic, self._on_image, image_qos()),
-            self.create_subscription(
-                CameraInfo, "camera_info", self._camera.offer, camera_info_qos()
-            ),
-        ]
-        if self._imu is not None:
-            self._inputs.append(self.create_subscription(Imu, "imu", self._imu.put, imu_qos()))
-        if self._poses is not None and values["camera_pose.source"] == "odom":
-            self._inputs.append(
-                self.create_subscription(Odometry, "odom", self._poses.put, imu_qos())
-            )
-
-    def _on_image(self, message: Image | CompressedImage) -> None:
-        self._image_at_s = time.monotonic()
-        self._frames.put(message)
-
-    def _on_clock_reset(self) -> None:
-        if self._listener is not None:
-            self._listener.clear()
-
-    def _refresh_dynamic_parameters(self) -> None:
-        """Hand parameters that may change at any time on, once a second."""
-        if self._worker is None or self._outputs is None:
-            return
-        self._worker.imu_wait_s = self.get_parameter("imu.wait").value
-        self._worker.pose_wait_s = self.get_parameter("camera_pose.wait").value
-        self._outputs.contact_threshold = self.get_parameter("contact_threshold").value
-        self._outputs.trajectory_s = self.get_parameter("markers.trajectory").value
-
-    # End
+    # Parts
 
     def _halt(self) -> None:
-        for subscription in self._inputs:
-            self.destroy_subscription(subscription)
-        self._inputs = []
+        if self._inputs is not None:
+            self._inputs.unsubscribe()
         if self._worker is not None and not self._worker.stop():
             self.get_logger().error("the worker did not end within 5 s; its image is abandoned")
-        self._worker = None
-        if self._listener is not None:
-            self._listener.close()
-        self._listener = self._imu = self._poses = None
-        self._image_at_s = float("-inf")
+        if self._inputs is not None:
+            self._inputs.close()
+        self._worker = self._inputs = None
 
     def _free(self) -> None:
         if self._outputs is not None:
@@ -262,94 +186,31 @@ class TrackerNode(LifecycleNode):
         gc.unfreeze()
         gc.collect()
 
-    # Diagnostics
-
     def _age_of(self, stamp_s: float) -> float:
         return self.get_clock().now().nanoseconds * 1e-9 - stamp_s
 
-    def _on_diagnostics(self) -> None:
-        self._listen_while_needed()
+    def _refresh_dynamic_parameters(self) -> None:
+        """Hand parameters that may change at any time on."""
+        if self._worker is None or self._outputs is None:
+            return
+        self._worker.imu_wait_s = self.get_parameter("imu.wait").value
+        self._worker.pose_wait_s = self.get_parameter("camera_pose.wait").value
+        self._outputs.contact_threshold = self.get_parameter("contact_threshold").value
+        self._outputs.trajectory_s = self.get_parameter("markers.trajectory").value
+
+    def _each_second(self) -> None:
         self._refresh_dynamic_parameters()
         troubles = self._reporter.counters
+        if self._worker is None or self._inputs is None:
+            now = idle_snapshot(troubles, self._failure)
+        else:
+            self._inputs.listen_while_needed()
+            now = active_snapshot(self._worker, self._inputs, self._values, troubles)
         total = sum(troubles.values())
-        now = self._snapshot(troubles)
-        self._diagnostics.publish(
-            diagnostic_array(
-                self.get_fully_qualified_name(),
-                self.get_clock().now().to_msg(),
-                now,
-                total - self._troubles,
-            )
-        )
+        stamp = self.get_clock().now().to_msg()
+        name = self.get_fully_qualified_name()
+        self._diagnostics.publish(diagnostic_array(name, stamp, now, total - self._troubles))
         self._troubles = total
-
-    def _listen_while_needed(self) -> None:
-        """People's own frames come by on ``/tf`` too: nobody listens who has what it needs."""
-        if self._poses is not None or self._imu is None:
-            return
-        if self._imu.needs_transforms and self._listener is None:
-            self._listener = tf_door.make_listener(self)
-            self._imu.use(self._listener)
-        elif not self._imu.needs_transforms and self._listener is not None:
-            self._imu.use(None)
-            self._listener.close()
-            self._listener = None
-
-    def _snapshot(self, troubles: Mapping[str, int]) -> Snapshot:
-        worker, now_s = self._worker, time.monotonic()
-        if worker is None:
-            facts = {"failure": self._failure} if self._failure else {}
-            return Snapshot(
-                active=False,
-                frames={},
-                image_age_s=float("inf"),
-                camera="unknown",
-                camera_mode="",
-                people=0,
-                imu_age_s=float("inf"),
-                imu_expected=False,
-                pose_age_s=float("inf"),
-                pose_expected=False,
-                totals={},
-                troubles=troubles,
-                facts=facts,
-            )
-        result = worker.last_result
-        totals = {
-            "images_received": self._frames.received,
-            "images_processed": worker.times.processed,
-            "images_dropped": self._frames.replaced,
-            "images_skipped": worker.skipped,
-            "images_without_closing_imu": worker.imu_late,
-        }
-        if self._imu is not None:
-            totals["imu_received"] = self._imu.received
-            totals["imu_overflowed"] = self._imu.overflowed
-        return Snapshot(
-            active=True,
-            frames=worker.times.summary(now_s),
-            image_age_s=now_s - self._image_at_s,
-            camera=self._camera.status.value,
-            camera_mode=result.camera.mode.value if result else "",
-            people=len(result.humans) if result else 0,
-            imu_age_s=worker.imu_age_s,
-            imu_expected=self._imu is not None,
-            pose_age_s=self._poses.age_s if self._poses is not None else float("inf"),
-            pose_expected=self._poses is not None,
-            totals=totals,
-            troubles={**worker.counters, **troubles},
-            facts={
-                "device": "cpu",
-                "detector": self._values["detector.kind"],
-                "weights": self._values["weights_path"] or "packaged",
-                "body": self._values["body_path"] or "packaged",
-                "threads": str(self._values["threads"]),
-                "tf": tf_door.BACKEND,
-                "image_decoder": image_door.BACKEND,
-                "rotations": rotation_door.BACKEND,
-                "hri_msgs": "yes" if rep155.HAS_HRI_MSGS else "no (roi, skeleton2d, tracked off)",
-            },
-        )
 
 
 def main(args: list[str] | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -16,16 +16,13 @@ from std_msgs.msg import Header
 from humor_ros.geometry import PinholeCamera
 from humor_ros.io.image_decode import ImageDecodeError
 from humor_ros.pipeline import FrameRejected
-from humor_ros.ros.camera_input import CameraInput
-from humor_ros.ros.camera_pose_input import CameraPoseInput
 from humor_ros.ros.diagnostics import FrameTimes
 from humor_ros.ros.frame_names import FrameNames
-from humor_ros.ros.frame_queue import NewestFrame
 from humor_ros.ros.image_door import decode_message
-from humor_ros.ros.imu_input import ImuInput
 from humor_ros.ros.outputs import FrameContext, Outputs
 from humor_ros.ros.reports import Reporter
 from humor_ros.ros.time_conversion import seconds_from_stamp
+from humor_ros.ros.tracker_inputs import TrackerInputs
 from humor_ros.types import Array, FrameResult, HumanState, ImuSample
 from humor_ros.types import Image as Picture
 
@@ -74,37 +71,29 @@ class TrackingWorker:
 
     Args:
         pipeline: the tracker without ROS.
-        frames: mailbox of images.
-        camera: calibration.
-        imu: IMU samples; None when the IMU is not used.
-        poses: camera poses; None when there is no source of them.
+        inputs: queues of images, calibration, IMU samples and camera poses.
         names: frames.
         outputs: publishers.
         reporter: tells of trouble.
-        on_clock_reset: called when image stamps went back and tracking starts anew.
     """
 
     def __init__(
         self,
         pipeline: Pipeline,
-        frames: NewestFrame[Image | CompressedImage],
-        camera: CameraInput,
-        imu: ImuInput | None,
-        poses: CameraPoseInput | None,
+        inputs: TrackerInputs,
         names: FrameNames,
         outputs: Outputs,
         reporter: Reporter,
-        on_clock_reset: Callable[[], None],
     ) -> None:
         self._pipeline = pipeline
-        self._frames = frames
-        self._camera = camera
-        self._imu = imu
-        self._poses = poses
+        self._inputs = inputs
+        self._frames = inputs.frames
+        self._camera = inputs.camera
+        self._imu = inputs.imu
+        self._poses = inputs.poses
         self._names = names
         self._outputs = outputs
         self._reporter = reporter
-        self._on_clock_reset = on_clock_reset
         self._resets = pipeline.counters.get("pipeline.resets", 0)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tracking", daemon=True)
@@ -224,7 +213,7 @@ class TrackingWorker:
         if self._poses is not None:
             self._poses.forget()
         self._outputs.clear()
-        self._on_clock_reset()
+        self._inputs.forget_transforms()
         self._reporter.say(
             "clock_resets",
             "topic image: stamps went back by more than a second (a bag that starts again, or a "

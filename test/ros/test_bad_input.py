@@ -154,7 +154,7 @@ def test_wrong_frames_are_named(harness):
         h.activate()
         h.wait(lambda: h.infos.get_subscription_count() > 0)
         h.send_camera_info(frame="other_camera")
-        h.wait(lambda: h.node._camera.frame == "other_camera")
+        h.wait(lambda: h.node._inputs.camera.frame == "other_camera")
         trouble_then_life(h, "camera_info_frame_differs", h.send_image)
         trouble_then_life(h, "image_frame_missing", lambda: h.send_image(frame=""))
         trouble_then_life(h, "image_frame_changes", lambda: h.send_image(frame="another"))

@@ -160,7 +160,7 @@ def test_imu_samples_arrive_before_their_image_is_processed(harness):
         h.activate()
         h.wait(lambda: h.imu.get_subscription_count() > 0)
         h.send_imu(h.next_stamp())
-        h.wait(lambda: h.node._imu.received > 0)
+        h.wait(lambda: h.node._inputs.imu.received > 0)
         stamp = h.next_stamp()
         h.send_image(stamp)
         time.sleep(0.02)
@@ -213,7 +213,7 @@ def test_camera_info_is_used_with_its_distortion_and_binning(harness):
             (0.1, 0.0, 0.0, 0.0, 0.0),
         )
         h.send_camera_info(camera, binning_x=2, binning_y=2)
-        h.wait(lambda: h.node._camera.status.value == "calibrated")
+        h.wait(lambda: h.node._inputs.camera.status.value == "calibrated")
         h.track(1)
         used = h.pipeline.given_camera
         assert (used.width, used.height) == (64, 48)

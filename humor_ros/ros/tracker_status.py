@@ -1,0 +1,90 @@
+"""Collects the state of a tracker node for diagnostics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from humor_ros.ros import image_door, rep155, rotation_door, tf_door
+from humor_ros.ros.diagnostics import Snapshot
+from humor_ros.ros.tracker_inputs import TrackerInputs
+from humor_ros.ros.tracking_worker import TrackingWorker
+
+__all__ = ["active_snapshot", "idle_snapshot"]
+
+
+def idle_snapshot(troubles: Mapping[str, int], failure: str) -> Snapshot:
+    """Of a node that is not active.
+
+    Args:
+        troubles: counters of the reporter.
+        failure: why it could not be configured; empty when it was not tried or worked.
+    """
+    return Snapshot(
+        active=False,
+        frames={},
+        image_age_s=float("inf"),
+        camera="unknown",
+        camera_mode="",
+        people=0,
+        imu_age_s=float("inf"),
+        imu_expected=False,
+        pose_age_s=float("inf"),
+        pose_expected=False,
+        totals={},
+        troubles=troubles,
+        facts={"failure": failure} if failure else {},
+    )
+
+
+def active_snapshot(
+    worker: TrackingWorker,
+    inputs: TrackerInputs,
+    values: Mapping[str, Any],
+    troubles: Mapping[str, int],
+) -> Snapshot:
+    """Of a node that is at work.
+
+    Args:
+        worker: its worker.
+        inputs: its queues.
+        values: its parameters by name.
+        troubles: counters of the reporter.
+    """
+    result = worker.last_result
+    totals = {
+        "images_received": inputs.frames.received,
+        "images_processed": worker.times.processed,
+        "images_dropped": inputs.frames.replaced,
+        "images_skipped": worker.skipped,
+        "images_without_closing_imu": worker.imu_late,
+    }
+    if inputs.imu is not None:
+        totals["imu_received"] = inputs.imu.received
+        totals["imu_overflowed"] = inputs.imu.overflowed
+    return Snapshot(
+        active=True,
+        frames=worker.times.summary(time.monotonic()),
+        image_age_s=inputs.image_age_s(),
+        camera=inputs.camera.status.value,
+        camera_mode=result.camera.mode.value if result else "",
+        people=len(result.humans) if result else 0,
+        imu_age_s=worker.imu_age_s,
+        imu_expected=inputs.imu is not None,
+        pose_age_s=inputs.poses.age_s if inputs.poses is not None else float("inf"),
+        pose_expected=inputs.poses is not None,
+        totals=totals,
+        troubles={**worker.counters, **troubles},
+        facts={
+            "device": "cpu",
+            "detector": values["detector.kind"],
+            "weights": values["weights_path"] or "packaged",
+            "body": values["body_path"] or "packaged",
+            "threads": str(values["threads"]),
+            "tf": tf_door.BACKEND,
+            "image_decoder": image_door.BACKEND,
+            "rotations": rotation_door.BACKEND,
+            "hri_msgs": "yes" if rep155.HAS_HRI_MSGS else "no (roi, skeleton2d, tracked off)",
+        },
+    )

@@ -108,6 +108,11 @@ class FitConfig:
                 f"{self.window}"
             )
 
+    @property
+    def couples_windows(self) -> bool:
+        """Whether overlapping windows are held together in any stage."""
+        return any(stage.overlap > 0 for stage in (self.stage1, self.stage2, self.stage3))
+
 
 def _video(
     *,

@@ -17,6 +17,10 @@ from humor_ros.humor.mixture import FEATURE_SIZE, InitialStateMixture
 SMALL = HumorConfig(
     latent_size=5, encoder_widths=(32, 32), prior_widths=(32, 48), decoder_widths=(48, 32)
 )
+#: Groups of 16 numbers: normalising pairs, as in SMALL, makes steps of everything.
+SMOOTH = HumorConfig(
+    latent_size=5, encoder_widths=(64,), prior_widths=(64,), decoder_widths=(64, 64), groups=4
+)
 DTYPE = torch.float64
 #: Upright: SMPL's y axis along z, the right side along x.
 UPRIGHT = torch.tensor([[-1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 1.0, 0.0]], dtype=DTYPE)

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from humor_ros.humor.config import PUBLISHED_SIZE, RAW_SIZE, HumorConfig
 from humor_ros.humor.rotations import rodrigues
@@ -62,17 +63,37 @@ class Mlp(nn.Module):
             n_skip: size of the skipped input.
         """
         super().__init__()
+        self.n_skip = n_skip
         layers: list[nn.Module] = [nn.Linear(sizes[0] + n_skip, sizes[1])]
         for n_in, n_out in pairwise(sizes[1:]):
             layers += [nn.GroupNorm(groups, n_in), nn.ReLU(), nn.Linear(n_in + n_skip, n_out)]
         self.net = nn.ModuleList(layers)
 
-    def forward(self, x: Tensor, skip: Tensor | None = None) -> Tensor:
-        """Map (N, in) and the skipped input (N, n_skip) to (N, out)."""
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, in) to (N, out)."""
         for layer in self.net:
-            if skip is not None and isinstance(layer, nn.Linear):
-                x = torch.cat((x, skip), dim=-1)
             x = layer(x)
+        return x
+
+    def skip_terms(self, skip: Tensor) -> list[Tensor]:
+        """What a skipped input (..., n_skip) adds to every linear layer, bias included.
+
+        It does not depend on the other input, so that of many steps can be computed at once.
+        """
+        linears = [layer for layer in self.net if isinstance(layer, nn.Linear)]
+        return [
+            functional.linear(skip, layer.weight[:, -self.n_skip :], layer.bias)
+            for layer in linears
+        ]
+
+    def with_skip(self, x: Tensor, terms: Sequence[Tensor]) -> Tensor:
+        """Map (N, in) to (N, out) with the terms (N, ...) of :meth:`skip_terms`."""
+        added = iter(terms)
+        for layer in self.net:
+            if isinstance(layer, nn.Linear):
+                x = torch.addmm(next(added), x, layer.weight[:, : -self.n_skip].T)
+            else:
+                x = layer(x)
         return x
 
 
@@ -102,9 +123,9 @@ class HumorNetwork(nn.Module):
 
     def decode_raw(self, z: Tensor, past: Tensor) -> Tensor:
         """(..., 216) changes of the state, rotations as rotation vectors, and contact logits."""
-        lead = past.shape[:-1]
-        raw = self.decoder(past.reshape(-1, past.shape[-1]), z.reshape(-1, z.shape[-1]))
-        return raw.reshape(*lead, RAW_SIZE)
+        terms = self.decoder.skip_terms(z.reshape(-1, z.shape[-1]))
+        raw = self.decoder.with_skip(past.reshape(-1, past.shape[-1]), terms)
+        return raw.reshape(*past.shape[:-1], RAW_SIZE)
 
     def decode(self, z: Tensor, past: Tensor) -> MotionState:
         """The next state, in the canonical frame of the past one.

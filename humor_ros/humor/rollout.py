@@ -5,7 +5,7 @@ Rempe et al., "HuMoR", ICCV 2021, section 3.1. Nothing that is given is written 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -15,10 +15,10 @@ from humor_ros.humor.frames import (
     in_local_frame,
     local_frame,
     root_offset,
-    to_world,
 )
 from humor_ros.humor.networks import HumorNetwork, LatentGaussian
-from humor_ros.humor.state import MotionState
+from humor_ros.humor.packed import PackedState, pivot_of
+from humor_ros.humor.state import NUM_CONTACTS, MotionState
 
 __all__ = ["RollOut", "RollOutSteps", "roll_out", "transition_posterior"]
 
@@ -98,38 +98,101 @@ def roll_out(
         state = in_local_frame(state, first, offset)
     if uncanonicalize:
         world = first
-    outputs, pasts, followings, priors, zs = [], [], [], [], []
+    record = _Record()
+    packed, pivot = PackedState.pack(state), pivot_of(offset)
+    given = None if z is None else _terms_by_step(network, z[:, :count])
     for step in range(count):
-        past = state.vector()
-        prior = network.prior(past)
-        if z is not None:
-            transition = z[:, step]
+        past = packed.row()
+        if given is not None:
+            terms = given[step]
         else:
+            prior = network.prior(past)
             transition = prior.sample(generator) if sample else prior.mean
-        predicted = network.decode(transition, past)
-        output = to_world(predicted, world, offset)
-        frame = local_frame(predicted)
-        state = in_local_frame(predicted.without_contacts(), frame, offset)
-        world = LocalFrame(world.rotation @ frame.rotation, _ground_shift(output.trans))
-        outputs.append(output)
-        pasts.append(past)
-        followings.append(predicted.vector())
-        priors.append(prior)
-        zs.append(transition)
-        turns.append(frame.rotation)
-    return RollOut(
-        states=MotionState.stack(outputs, dim=1),
-        prior=LatentGaussian(
-            torch.stack([p.mean for p in priors], dim=1),
-            torch.stack([p.variance for p in priors], dim=1),
-        ),
-        z=torch.stack(zs, dim=1),
-        steps=RollOutSteps(
-            past=torch.stack(pasts, dim=1),
-            following=torch.stack(followings, dim=1),
-            turns=torch.stack(turns, dim=1),
-        ),
-    )
+            terms = network.decoder.skip_terms(transition)
+            record.priors.append(prior)
+            record.transitions.append(transition)
+        raw = network.decoder.with_skip(past, terms)
+        predicted = packed.changed(raw)
+        heading = predicted.heading()
+        packed = predicted.canonical(heading, pivot)
+        record.pasts.append(past)
+        record.contacts.append(raw[:, -NUM_CONTACTS:])
+        record.predicted.append(predicted)
+        turns.append(heading)
+    headings = turns[-count:]
+    return record.finished(network, z, turns, _outward(world, headings), pivot)
+
+
+@dataclass(eq=False)
+class _Record:
+    """What the steps leave behind, one entry each."""
+
+    pasts: list[Tensor] = field(default_factory=list)
+    contacts: list[Tensor] = field(default_factory=list)
+    predicted: list[PackedState] = field(default_factory=list)
+    priors: list[LatentGaussian] = field(default_factory=list)
+    transitions: list[Tensor] = field(default_factory=list)
+
+    def finished(
+        self,
+        network: HumorNetwork,
+        z: Tensor | None,
+        turns: list[Tensor],
+        world: LocalFrame,
+        pivot: Tensor,
+    ) -> RollOut:
+        """All that needs no order, for all steps at once.
+
+        Args:
+            network: its prior is evaluated here where z was given.
+            z: (B, T, latent) given transitions.
+            turns: headings, see :class:`RollOutSteps`.
+            world: (B, T) rotation from the result's frame to each step's, and minus the place
+                of the first step's origin.
+            pivot: (B, 47, 3) what vectors turn about.
+        """
+        past, contacts = torch.stack(self.pasts, dim=1), torch.stack(self.contacts, dim=1)
+        predicted = PackedState(
+            torch.stack([p.vectors for p in self.predicted], dim=1),
+            torch.stack([p.rotations for p in self.predicted], dim=1),
+        )
+        if z is not None:
+            z, prior = z[:, : past.shape[1]], network.prior(past)
+        else:
+            z = torch.stack(self.transitions, dim=1)
+            prior = LatentGaussian(
+                torch.stack([p.mean for p in self.priors], dim=1),
+                torch.stack([p.variance for p in self.priors], dim=1),
+            )
+        # Each step begins where the one before ended, so places along the ground add up.
+        moved = (predicted.vectors[:, :, :1] @ world.rotation)[:, :, 0]
+        moved = moved * moved.new_tensor([1.0, 1.0, 0.0])
+        place = moved.cumsum(dim=1) - moved - world.shift
+        outside = predicted.outside(world.rotation, place, pivot[:, None])
+        return RollOut(
+            states=outside.unpack(contacts),
+            prior=prior,
+            z=z,
+            steps=RollOutSteps(
+                past=past,
+                following=predicted.unpack(contacts).vector(),
+                turns=torch.stack(turns, dim=1),
+            ),
+        )
+
+
+def _terms_by_step(network: HumorNetwork, z: Tensor) -> list[tuple[Tensor, ...]]:
+    """What transitions (B, T, latent) add to the decoder's layers, for each of T steps."""
+    terms = network.decoder.skip_terms(z.transpose(0, 1))
+    return list(zip(*(term.unbind(0) for term in terms), strict=True))
+
+
+def _outward(world: LocalFrame, headings: list[Tensor]) -> LocalFrame:
+    """Frames (B, T) of the steps: the first is ``world``, each turns on by its output's heading."""
+    rotations = [world.rotation]
+    for heading in headings[:-1]:
+        rotations.append(rotations[-1] @ heading)
+    return LocalFrame(torch.stack(rotations, dim=1), world.shift[:, None])
 
 
 def transition_posterior(
@@ -170,7 +233,3 @@ def _n_steps(
     if z.dim() != 3 or z.shape[0] != batch or z.shape[1] < 1 or z.shape[2] != latent:
         raise ValueError(f"z must have shape ({batch}, T, {latent}), got {tuple(z.shape)}")
     return z.shape[1] if n_steps is None else min(n_steps, z.shape[1])
-
-
-def _ground_shift(trans: Tensor) -> Tensor:
-    return torch.cat((-trans[..., :2], torch.zeros_like(trans[..., 2:])), dim=-1)

@@ -6,6 +6,8 @@ much: the decoder's weights were trained so, and the published fit stores its ro
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor
 
@@ -34,12 +36,25 @@ def rodrigues(axis_angle: Tensor) -> Tensor:
     if axis_angle.shape[-1] != 3:
         raise ValueError(f"axis_angle must have shape (..., 3), got {tuple(axis_angle.shape)}")
     angle = torch.linalg.vector_norm(axis_angle + _OFFSET, dim=-1, keepdim=True)
-    x, y, z = (axis_angle / angle).unbind(-1)
-    zero = torch.zeros_like(x)
-    cross = torch.stack((zero, -z, y, z, zero, -x, -y, x, zero), dim=-1).unflatten(-1, (3, 3))
+    generators, identity = _constants(axis_angle.dtype, axis_angle.device)
+    cross = ((axis_angle / angle) @ generators).unflatten(-1, (3, 3))
     angle = angle[..., None]
-    identity = torch.eye(3, dtype=axis_angle.dtype, device=axis_angle.device)
     return identity + torch.sin(angle) * cross + (1.0 - torch.cos(angle)) * (cross @ cross)
+
+
+@cache
+def _constants(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The map (3, 9) of a vector to its cross-product matrix, and the identity (3, 3)."""
+    generators = [
+        [0.0, 0.0, 0.0, 0.0, 0.0, -1.0, 0.0, 1.0, 0.0],
+        [0.0, 0.0, 1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0],
+        [0.0, -1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    ]
+    with torch.inference_mode(False):
+        return (
+            torch.tensor(generators, dtype=dtype, device=device),
+            torch.eye(3, dtype=dtype, device=device),
+        )
 
 
 def rotation_vector(matrix: Tensor) -> Tensor:

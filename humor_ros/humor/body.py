@@ -26,10 +26,13 @@ __all__ = [
     "KEYPOINT_VERTICES",
     "OPENPOSE_FROM_POINTS",
     "OPENPOSE_VERTICES",
+    "SMPL_MESH_SIZE",
     "HumorBody",
     "PosedPoints",
 ]
 
+#: Vertices of the mesh that SMPL and SMPL+H share; the numbers below mean nothing on another.
+SMPL_MESH_SIZE = 6890
 #: Vertices of the SMPL mesh that stand for the surface in the published objective.
 KEYPOINT_VERTICES = (
     *(4404, 920, 3076, 3169, 823, 4310, 1010, 1085, 4495, 4569, 6615, 3217, 3313, 6713, 6785),
@@ -129,6 +132,11 @@ class HumorBody(nn.Module):
     def num_vertices(self) -> int:
         """Chosen vertices, V."""
         return self._template.shape[0]
+
+    @property
+    def has_smpl_mesh(self) -> bool:
+        """Whether the vertices are all those of SMPL's mesh, as far as their number tells."""
+        return self.num_vertices == SMPL_MESH_SIZE
 
     def with_vertices(self, indices: Sequence[int]) -> HumorBody:
         """The same body with these of its vertices, in this order; none is a valid choice.

@@ -40,8 +40,8 @@ class FitResult:
         poses: translation, root, pose latents and shape in the frame of the observations.
         pose_body: (B, T, 21, 3, 3) rotations of the body's joints.
         joints: (B, T, 22, 3) joints in the frame of the observations, metres.
-        verts3d: (B, T, 43, 3) ``KEYPOINT_VERTICES`` in the same frame; empty on a body that
-            has no such vertices.
+        verts3d: (B, T, 43, 3) ``KEYPOINT_VERTICES`` in the same frame; empty on a body
+            without SMPL's mesh.
         contacts: (B, T, 22) contact probability of joints.
         floor_plane: (B, 4) ground in the camera, None where the observations' world has its own.
         motion: the same in the world of the prior, with all that the networks said.
@@ -180,8 +180,7 @@ class MotionFitter:
 
     @torch.no_grad()
     def _result(self, variables: MotionVariables, stages: dict[str, Minimum]) -> FitResult:
-        whole = self.body.num_vertices > max(KEYPOINT_VERTICES)
-        body = self.body.with_vertices(KEYPOINT_VERTICES if whole else ())
+        body = self.body.with_vertices(KEYPOINT_VERTICES if self.body.has_smpl_mesh else ())
         builder = MotionBuilder(self.network, body, self.pose_prior)
         motion = builder.motion(variables)
         ground = variables.floor_plane

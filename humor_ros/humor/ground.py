@@ -13,7 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["PriorFrame", "plane_from_point", "plane_to_point", "prior_frame"]
+__all__ = ["DEFAULT_PLANE", "PriorFrame", "plane_from_point", "plane_to_point", "prior_frame"]
+
+#: Ground that the published fit of videos starts from where none is known: 0.5 m below the camera.
+DEFAULT_PLANE = (0.0, -1.0, 0.0, -0.5)
 
 
 def plane_to_point(plane: Tensor) -> Tensor:

@@ -40,8 +40,10 @@ class InitialStateMixture(nn.Module):
     Covariances are factored in float64 whatever the type of the computation.
     """
 
+    _weights: Tensor
     _log_weights: Tensor
     _means: Tensor
+    _factors: Tensor
     _whitening: Tensor
 
     def __init__(
@@ -79,8 +81,10 @@ class InitialStateMixture(nn.Module):
         # whitening_k @ (x - mean_k) has unit covariance.
         whitening = np.linalg.solve(factors, np.broadcast_to(np.eye(size), factors.shape))
         for name, value in (
+            ("_weights", weights / weights.sum()),
             ("_log_weights", constants),
             ("_means", means),
+            ("_factors", factors),
             ("_whitening", whitening),
         ):
             self.register_buffer(name, torch.as_tensor(value).to(dtype), persistent=False)
@@ -126,6 +130,25 @@ class InitialStateMixture(nn.Module):
         away = x[..., None, :] - self._means
         white = (self._whitening @ away[..., None])[..., 0]
         return torch.logsumexp(self._log_weights - 0.5 * white.square().sum(dim=-1), dim=-1)
+
+    def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """Draw features.
+
+        Args:
+            count: how many.
+            generator: of the random numbers.
+
+        Returns:
+            (count, D).
+        """
+        component = torch.multinomial(self._weights, count, replacement=True, generator=generator)
+        noise = torch.randn(
+            (count, self.size, 1),
+            generator=generator,
+            dtype=self._means.dtype,
+            device=self._means.device,
+        )
+        return self._means[component] + (self._factors[component] @ noise)[..., 0]
 
 
 def _check(weights: NDArray, means: NDArray, covariances: NDArray) -> None:

@@ -14,6 +14,7 @@ from humor_ros.humor.body import (
     KEYPOINT_VERTICES,
     OPENPOSE_FROM_POINTS,
     OPENPOSE_VERTICES,
+    SMPL_MESH_SIZE,
     HumorBody,
     PosedPoints,
 )
@@ -111,10 +112,11 @@ class FitObjective:
             for value in (observations.joints2d, observations.verts3d, observations.seq_interval)
         )
         chosen: list[int] = [*KEYPOINT_VERTICES, *OPENPOSE_VERTICES] if self._uses_vertices else []
-        if chosen and body.num_vertices <= max(chosen):
+        if chosen and not body.has_smpl_mesh:
             raise ValueError(
-                f"the body has {body.num_vertices} vertices; key-points and surface points need "
-                "SMPL's mesh of 6890"
+                f"the body has {body.num_vertices} vertices; image key-points, vertices and "
+                f"overlapping windows need SMPL's mesh of {SMPL_MESH_SIZE}: give a SMPL or SMPL+H "
+                "file, or fit 3D joints"
             )
         if self._uses_surface:
             chosen += range(body.num_vertices)

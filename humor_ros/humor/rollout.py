@@ -5,6 +5,7 @@ Rempe et al., "HuMoR", ICCV 2021, section 3.1. Nothing that is given is written 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -101,6 +102,7 @@ def roll_out(
     record = _Record()
     packed, pivot = PackedState.pack(state), pivot_of(offset)
     given = None if z is None else _terms_by_step(network, z[:, :count])
+    terms: Sequence[Tensor]
     for step in range(count):
         past = packed.row()
         if given is not None:

@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from humor_cases import SMALL, body_arrays, make_network, noise
+from humor_cases import SMALL, SMOOTH, body_arrays, make_network, noise
+from safetensors.torch import save_file
 
 from humor_ros.humor.body import HumorBody
 from humor_ros.humor.checkpoint import CheckpointError, load_published
 from humor_ros.humor.mixture import FEATURE_SIZE, InitialStateMixture
 from humor_ros.humor.pose_prior import VPoser
+from humor_ros.humor.weights import load_network, read_metadata, save_safetensors
 
 
 def write(path: Path, weights: dict[str, torch.Tensor]) -> Path:
@@ -159,6 +161,14 @@ def test_a_truncated_mixture_is_refused(tmp_path: Path) -> None:
         InitialStateMixture.load(path)
 
 
+def test_samples_of_a_mixture_have_its_moments() -> None:
+    mixture = InitialStateMixture(**mixture_arrays(2), dtype=torch.float64)
+    x = mixture.sample(40_000, torch.Generator().manual_seed(0))
+    # weights 1/4 and 3/4, means 0 and 1, variances 1 and 2
+    torch.testing.assert_close(x.mean(dim=0), torch.full_like(x[0], 0.75), rtol=0, atol=0.03)
+    torch.testing.assert_close(x.var(dim=0), torch.full_like(x[0], 1.9375), rtol=0, atol=0.06)
+
+
 def test_vposer_comes_back_and_inverts_itself_in_shape(tmp_path: Path) -> None:
     torch.manual_seed(0)
     path = tmp_path / "vposer.pt"
@@ -201,3 +211,39 @@ def test_an_unusable_body_is_named(tmp_path: Path, change, message: str) -> None
     np.savez(path, **arrays)
     with pytest.raises(CheckpointError, match=message):
         HumorBody.load(path)
+
+
+@pytest.mark.parametrize(("half", "atol"), [(False, 0.0), (True, 1e-3)])
+def test_our_own_file_comes_back_with_its_configuration(
+    tmp_path: Path, half: bool, atol: float
+) -> None:
+    path = tmp_path / "humor.safetensors"
+    network = make_network(SMOOTH).float()
+    save_safetensors(network, path, half=half, metadata={"made": "by a test"})
+    back = load_network(path)
+    assert back.config == SMOOTH
+    assert read_metadata(path)["made"] == "by a test"
+    past = noise(2, 339).float()
+    torch.testing.assert_close(back.prior(past).mean, network.prior(past).mean, rtol=0, atol=atol)
+
+
+def test_a_truncated_file_of_our_own_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "humor.safetensors"
+    save_safetensors(make_network(), path)
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load_network(path)
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    save_file({"a": torch.zeros(2)}, str(path), metadata={"format": "other"})
+    with pytest.raises(CheckpointError, match="not a HuMoR weight file"):
+        load_network(path)
+
+
+def test_a_header_without_configuration_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "humor.safetensors"
+    save_file({"a": torch.zeros(2)}, str(path), metadata={"format": "humor_ros/humor/1"})
+    with pytest.raises(CheckpointError, match="configuration"):
+        load_network(path)

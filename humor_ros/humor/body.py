@@ -129,6 +129,11 @@ class HumorBody(nn.Module):
         return self._shapedirs.shape[-1]
 
     @property
+    def dtype(self) -> torch.dtype:
+        """Of the computation."""
+        return self._template.dtype
+
+    @property
     def num_vertices(self) -> int:
         """Chosen vertices, V."""
         return self._template.shape[0]

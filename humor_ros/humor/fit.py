@@ -104,7 +104,7 @@ class MotionFitter:
         """Run all stages.
 
         Args:
-            observations: what to fit to, T >= 2 frames, of the body's floating-point type.
+            observations: what to fit to, T >= 2 frames.
             past: window that the first one overlaps with.
             start: first values instead of the published ones.
             report: called with the name and outcome of each stage.
@@ -118,6 +118,7 @@ class MotionFitter:
         objective = FitObjective(
             self.network, self.body, self.pose_prior, self.mixture, observations, past
         )
+        observations = objective.observations
         first = start or initial_poses(observations, self.body, self.pose_prior)
         variables = _leaves(first)
         stages: dict[str, Minimum] = {}

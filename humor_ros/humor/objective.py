@@ -96,14 +96,14 @@ class FitObjective:
             body: with all vertices of the SMPL mesh where vertices are observed.
             pose_prior: space of the pose latents.
             mixture: prior of initial states, needed where its weight is not 0.
-            observations: what is fitted to.
+            observations: what is fitted to; taken in the body's floating-point type.
             past: window that the first one overlaps with.
             published_rounding: see :class:`humor_ros.humor.motion.MotionBuilder`.
 
         Raises:
             ValueError: the observations need vertices that the body does not have.
         """
-        self.observations = observations
+        self.observations = observations = observations.to(body.dtype)
         self.mixture = mixture
         self.past = past
         self._uses_surface = observations.points3d is not None

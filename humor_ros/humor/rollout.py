@@ -75,7 +75,7 @@ def roll_out(
             z only.
         initial: (B,) states. They must be canonical unless ``canonicalize`` is set.
         z: (B, T, latent) transitions. None takes the prior's mean of each step, or a sample.
-        n_steps: T, needed where ``z`` is None.
+        n_steps: T; needed where ``z`` is None, otherwise None for all that z has.
         canonicalize: bring the initial state to its canonical frame first.
         uncanonicalize: give the result in the frame that ``initial`` was given in rather than in
             its canonical frame.
@@ -83,8 +83,8 @@ def roll_out(
         generator: of the random numbers.
 
     Raises:
-        ValueError: neither z nor n_steps is given, z has a wrong shape, or ``uncanonicalize``
-            is set without ``canonicalize``.
+        ValueError: neither z nor n_steps is given, they do not fit, z has a wrong shape, or
+            ``uncanonicalize`` is set without ``canonicalize``.
     """
     count = _n_steps(network, initial, z, n_steps)
     if uncanonicalize and not canonicalize:
@@ -234,4 +234,6 @@ def _n_steps(
     batch, latent = initial.trans.shape[0], network.config.latent_size
     if z.dim() != 3 or z.shape[0] != batch or z.shape[1] < 1 or z.shape[2] != latent:
         raise ValueError(f"z must have shape ({batch}, T, {latent}), got {tuple(z.shape)}")
-    return z.shape[1] if n_steps is None else min(n_steps, z.shape[1])
+    if n_steps is not None and not 1 <= n_steps <= z.shape[1]:
+        raise ValueError(f"n_steps must be between 1 and z's {z.shape[1]}, got {n_steps}")
+    return z.shape[1] if n_steps is None else n_steps

@@ -11,7 +11,9 @@ from humor_cases import DTYPE, SMOOTH, make_body, make_mixture, make_network, no
 from hypothesis import given
 from hypothesis import strategies as st
 
+from humor_ros.body.model import packaged_body_path
 from humor_ros.geometry import axis_angle_to_matrix
+from humor_ros.humor.body import HumorBody
 from humor_ros.humor.fit import FitResult, MotionFitter
 from humor_ros.humor.fit_config import PRESETS, FitConfig, StageWeights, preset
 from humor_ros.humor.initialisation import initial_poses
@@ -195,6 +197,21 @@ def test_a_fit_says_everything_of_every_frame(fit: FitResult) -> None:
 def test_poses_of_a_fit_give_its_joints(fitter: MotionFitter, fit: FitResult) -> None:
     posed = MotionBuilder(fitter.network, fitter.body, fitter.pose_prior).pose(fit.poses)
     torch.testing.assert_close(posed.joints, fit.joints, rtol=0, atol=1e-6)
+
+
+def test_observations_are_taken_in_the_type_of_the_body(fitter: MotionFitter) -> None:
+    assert fitter.fit(FitObservations(joints3d=noise(1, 2, 22, 3).float())).joints.dtype == DTYPE
+
+
+def test_the_packaged_body_can_be_fitted_to_joints() -> None:
+    body = HumorBody.load(packaged_body_path())
+    assert body.num_betas == 10
+    config = replace(FAST, iterations=(1, 1, 1), first_until=0, frozen_until=0)
+    network = make_network(SMOOTH).float()
+    fitter = MotionFitter(network, body, RotationVectorPose(), None, config)
+    fit = fitter.fit(FitObservations(joints3d=noise(1, 3, 22, 3).float()))
+    assert fit.stages["2"].energies[-1] < fit.stages["1"].energies[0]
+    assert fit.verts3d.shape == (1, 3, 0, 3)
 
 
 def test_a_single_frame_is_refused(fitter: MotionFitter) -> None:

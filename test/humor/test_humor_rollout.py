@@ -159,6 +159,7 @@ def test_samples_have_the_variance_of_the_prior(network: HumorNetwork) -> None:
     [
         ({}, "n_steps"),
         ({"n_steps": 0}, "n_steps"),
+        ({"z": torch.zeros(2, 3, 5, dtype=DTYPE), "n_steps": 4}, "n_steps"),
         ({"z": torch.zeros(2, 3, 4, dtype=DTYPE)}, "z must"),
         ({"z": torch.zeros(1, 3, 5, dtype=DTYPE)}, "z must"),
         ({"n_steps": 2, "uncanonicalize": True}, "canonicalize"),

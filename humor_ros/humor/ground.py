@@ -52,6 +52,10 @@ class PriorFrame:
     shift: Tensor
     root_height: Tensor
 
+    def to(self, dtype: torch.dtype) -> PriorFrame:
+        """The same in another floating-point type."""
+        return PriorFrame(self.rotation.to(dtype), self.shift.to(dtype), self.root_height.to(dtype))
+
     def orient_to_prior(self, root_orient: Tensor) -> Tensor:
         """(B, T, 3, 3) root rotations, camera to prior."""
         return self.rotation[:, None] @ root_orient

@@ -139,14 +139,14 @@ class MotionBuilder:
         z = variables.latent_motion
         if n_frames is not None:
             z = z[:, : n_frames - 1]
-        root = rodrigues(variables.root_orient)
         frame, trans = None, variables.trans
-        rest = self.body.rest_joints(variables.betas)
-        if variables.floor_plane is not None:
-            plane = plane_from_point(variables.floor_plane)
-            frame = prior_frame(plane, trans[:, 0], root[:, 0], trans[:, 0] + rest[:, 0])
-            trans = frame.trans_to_prior(trans, rest[:, 0])
-            root = _as_vectors(frame.orient_to_prior(root))
+        if variables.floor_plane is None:
+            root = rodrigues(variables.root_orient)
+        else:
+            rest = self.body.rest_joints(variables.betas)[:, 0]
+            frame, trans, root = _enter_prior(
+                variables.floor_plane, trans, variables.root_orient, rest
+            )
         rotations = torch.cat((root[:, :, None], self._body_pose(variables.latent_pose)), dim=2)
         joints = self.body.joints(variables.betas, rotations, trans)
         initial = MotionState(
@@ -197,10 +197,9 @@ class MotionBuilder:
             pose = self._body_pose(variables.latent_pose)
             if floor_plane is not None:
                 rest = self.body.rest_joints(variables.betas)[:, 0]
-                plane = plane_from_point(plane_to_point(floor_plane))
-                frame = prior_frame(plane, trans[:, 0], root[:, 0], trans[:, 0] + rest)
-                trans = frame.trans_to_prior(trans, rest)
-                root = _as_vectors(frame.orient_to_prior(root))
+                _, trans, root = _enter_prior(
+                    plane_to_point(floor_plane), trans, variables.root_orient, rest
+                )
             rotations = torch.cat((root[:, :, None], pose), dim=2)
             joints = self.body.joints(variables.betas, rotations, trans)
             states = MotionState(
@@ -266,10 +265,30 @@ class MotionBuilder:
         return posed, observed, trans_camera, root_camera
 
 
-def _as_vectors(rotation: Tensor) -> Tensor:
-    """Rotations as they return from the published fit's rotation vectors, 1e-8 away.
+def _enter_prior(
+    floor: Tensor, trans: Tensor, root_orient: Tensor, rest_root: Tensor
+) -> tuple[PriorFrame, Tensor, Tensor]:
+    """The prior's world of tracks in a camera, with their translations and roots in it.
 
-    In the first frame the body's right side lies along x but for that much, and the guard of
-    :func:`humor_ros.humor.frames.heading_rotation` magnifies it a thousandfold.
+    In the first frame the body's right side then lies along x but for rounding, and the guard of
+    :func:`humor_ros.humor.frames.heading_rotation` magnifies that a thousandfold. So this is
+    done in float64, and with the rounding of the published fit's rotation vectors.
+
+    Args:
+        floor: (B, 3) nearest point of the ground.
+        trans: (B, T, 3) translations.
+        root_orient: (B, T, 3) rotation vectors of the root.
+        rest_root: (B, 3) root joint of the shape at rest.
     """
+    exact = torch.float64
+    plane, roots = plane_from_point(floor.to(exact)), rodrigues(root_orient.to(exact))
+    start, rest = trans[:, 0].to(exact), rest_root.to(exact)
+    frame = prior_frame(plane, start, roots[:, 0], start + rest)
+    turned = _as_vectors(frame.orient_to_prior(roots))
+    moved = frame.trans_to_prior(trans.to(exact), rest)
+    return frame.to(trans.dtype), moved.to(trans.dtype), turned.to(trans.dtype)
+
+
+def _as_vectors(rotation: Tensor) -> Tensor:
+    """Rotations as they return from the published fit's rotation vectors, 1e-8 away."""
     return rodrigues(rotation_vector(rotation))

@@ -3,7 +3,8 @@
     . scripts/env.sh
     python benchmarks/node_latency.py VIDEO [--minutes 10] [--size 1280x720]
 
-VIDEO is brought to 1280x720 at 30 Hz (fitted, with black borders), published by the player in one
+VIDEO is brought to 1280x720 at 30 Hz (fitted, with black borders), played to and fro without
+jumps, published by the player in one
 process together with a 200 Hz IMU, tracked in a second process, and heard here in a third: the
 latency of a message is the time of its arrival less the stamp of its image. Printed: percentiles,
 dropped images, people, the tracker's resident memory along the run, and, as the reference of the
@@ -24,6 +25,7 @@ import numpy as np
 import rclpy
 import typer
 from humor_ros.msg import HumanStates
+from numpy.typing import NDArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rich.console import Console
@@ -34,20 +36,23 @@ from humor_ros.ros.processes import ProcessGroup, node_command, transport_enviro
 from humor_ros.ros.qos import image_qos, output_qos
 
 RATE_HZ = 30.0
+#: Longer videos are cut, so that they fit into memory (2.8 MB an image).
+MOST_IMAGES = 600
 #: The first seconds (discovery, first use of everything) are left out of the percentiles.
 WARM_UP_S = 5.0
 
 
 def fitted_video(source: Path, size: tuple[int, int], folder: Path) -> Path:
-    """Write VIDEO at 30 Hz, fitted into ``size`` (width, height) with black borders."""
+    """Write VIDEO to and fro at 30 Hz, fitted into ``size`` (width, height), borders black."""
     capture = cv2.VideoCapture(str(source))
     if not capture.isOpened():
         raise typer.BadParameter(f"{source} cannot be read as a video")
     stride = max(1, round((capture.get(cv2.CAP_PROP_FPS) or RATE_HZ) / RATE_HZ))
     target = folder / "fitted.mp4"
     writer = cv2.VideoWriter(str(target), cv2.VideoWriter.fourcc(*"mp4v"), RATE_HZ, size)
+    images: list[NDArray[np.uint8]] = []
     index = 0
-    while True:
+    while len(images) < MOST_IMAGES:
         found, image = capture.read()
         if not found:
             break
@@ -60,8 +65,10 @@ def fitted_video(source: Path, size: tuple[int, int], folder: Path) -> Path:
             canvas = np.zeros((size[1], size[0], 3), np.uint8)
             top, left = (size[1] - small.shape[0]) // 2, (size[0] - small.shape[1]) // 2
             canvas[top : top + small.shape[0], left : left + small.shape[1]] = small
-            writer.write(canvas)
+            images.append(canvas)
         index += 1
+    for image in images + images[-2:0:-1]:
+        writer.write(image)
     writer.release()
     return target
 
@@ -105,6 +112,7 @@ def main(
     minutes: Annotated[float, typer.Option(min=0.1)] = 10.0,
     size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the images.")] = "1280x720",
     threads: Annotated[int, typer.Option(min=1, help="Threads of the tracker.")] = 1,
+    max_people: Annotated[int, typer.Option(min=1, help="Most people followed.")] = 8,
     reference: Annotated[
         bool, typer.Option(help="Hear the raw images too (costs some time of its own).")
     ] = False,
@@ -127,7 +135,9 @@ def main(
         fitted = fitted_video(video, (width, height), Path(folder))
         tracker = group.start(
             "tracker",
-            node_command("tracker_node", {"autostart": True, "threads": threads}),
+            node_command(
+                "tracker_node", {"autostart": True, "threads": threads, "max_people": max_people}
+            ),
             Path(folder) / "tracker.log",
         )
         report = Path(folder) / "player.json"
@@ -152,26 +162,27 @@ def main(
                 raise typer.Exit(1)
             memory.append(resident_mib(tracker.pid))
             busy.append((time.monotonic(), processor_s(tracker.pid)))
-        time.sleep(1.0)
+        heard = list(node.humans)  # what the tracker says when it is ended comes after
         played = report.read_text() if report.is_file() else "{}"
     executor.shutdown()
     rclpy.try_shutdown()
-    if not node.humans:
+    if not heard:
         console.print("no message came from the tracker")
         raise typer.Exit(1)
-    _print(console, node, memory, busy, minutes, played)
+    _print(console, heard, node.images, memory, busy, minutes, played)
 
 
 def _print(
     console: Console,
-    node: Listener,
+    heard: list[tuple[float, float, int]],
+    images_s: list[float],
     memory: list[float],
     busy: list[tuple[float, float]],
     minutes: float,
     played: str,
 ) -> None:
-    start_s = node.humans[0][0]
-    steady = [item for item in node.humans if item[0] > start_s + WARM_UP_S]
+    start_s = heard[0][0]
+    steady = [item for item in heard if item[0] > start_s + WARM_UP_S]
     ages_ms = 1e3 * np.array([age for _, age, _ in steady])
     expected = RATE_HZ * (steady[-1][0] - steady[0][0]) + 1
     table = Table(title=f"image stamp to ~/humans, {minutes:g} minutes at {RATE_HZ:g} Hz")
@@ -182,8 +193,8 @@ def _print(
     table.add_row("messages", str(len(steady)))
     table.add_row("dropped", f"{100 * max(0.0, 1 - len(steady) / expected):.2f} %")
     table.add_row("people a message", f"{np.mean([people for _, _, people in steady]):.2f}")
-    if node.images:
-        images_ms = 1e3 * np.array(node.images)
+    if images_s:
+        images_ms = 1e3 * np.array(images_s)
         table.add_row(
             "raw image (reference) p50 / p99",
             f"{np.percentile(images_ms, 50):.1f} / {np.percentile(images_ms, 99):.1f} ms",

@@ -38,12 +38,13 @@ from humor_ros.types import (
 )
 from humor_ros.wham.models import load_models
 from humor_ros.wham.resampling import MIN_INTERVAL_S
+from humor_ros.wham.runner import prepare_for_streaming
 from humor_ros.wham.stream import PersonMotion, StreamConfig, WhamStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["FrameRejected", "PipelineConfig", "TrackingPipeline"]
+__all__ = ["FrameRejected", "Observation", "PipelineConfig", "TrackingPipeline"]
 
 _log = logging.getLogger(__name__)
 
@@ -92,8 +93,32 @@ class PipelineConfig:
     body: Path | None = None
 
 
+@dataclass(frozen=True)
+class Observation:
+    """What one image showed: the first half of the work on it.
+
+    Attributes:
+        stamp_s: exposure time, seconds.
+        tracks: everybody who is followed in the image.
+        camera: intrinsics of the image.
+        restarted: the clock of the images started anew with this one.
+        timings_s: seconds spent by stage name.
+    """
+
+    stamp_s: float
+    tracks: tuple[Track, ...]
+    camera: PinholeCamera
+    restarted: bool
+    timings_s: dict[str, float]
+
+
 class TrackingPipeline:
     """Images and IMU samples in, :class:`~humor_ros.types.FrameResult` out.
+
+    ``process`` does all for one image. Its two halves may run in two threads, one each, so that
+    the next image is looked at while people of the last are lifted: ``observe`` (detection)
+    touches nothing that ``lift`` (IMU, WHAM) does. IMU samples and camera poses belong to the
+    thread of ``lift``, calibrations to that of ``observe``.
 
     Args:
         config: settings.
@@ -115,11 +140,11 @@ class TrackingPipeline:
         self.config = config or PipelineConfig()
         self._timer = timer
         network, self.body = load_models(self.config.weights, self.config.body)
-        self._people = PeopleTracker(
-            detector or create_detector(self.config.detector), self.config.people
-        )
+        self._network = prepare_for_streaming(network)
+        self._detector = detector or create_detector(self.config.detector)
+        self._people = PeopleTracker(self._detector, self.config.people)
         self.inertial = CameraMotionEstimator(self.config.inertial)
-        self._stream = WhamStream(network, self.body, self.config.stream)
+        self._stream = WhamStream(self._network, self.body, self.config.stream)
         self._given_camera: PinholeCamera | None = None
         self._camera: PinholeCamera | None = None
         self._stamp_s: float | None = None
@@ -134,7 +159,7 @@ class TrackingPipeline:
     @property
     def counters(self) -> dict[str, int]:
         """Running totals of everything unusual, by ``part.name``."""
-        merged = {f"pipeline.{name}": count for name, count in self._counters.items()}
+        merged = {f"pipeline.{name}": count for name, count in dict(self._counters).items()}
         merged |= {f"people.{name}": count for name, count in self._people.counters.items()}
         merged |= {f"inertial.{name}": n for name, n in self.inertial.counters.items()}
         return merged
@@ -156,13 +181,35 @@ class TrackingPipeline:
 
     def reset(self, reason: str) -> None:
         """Forget all people and the camera's motion; weights and calibration stay."""
+        self._forget_images(reason)
+        self._forget_motion(reason)
+
+    def _forget_images(self, reason: str) -> None:
         _log.warning("tracking starts anew: %s", reason)
         self._counters["resets"] += 1
         self._people.reset()
+        self._stamp_s = None
+
+    def _forget_motion(self, reason: str) -> None:
         self._stream.reset()
         self.inertial.reset(reason)
         self._published.clear()
-        self._stamp_s = None
+
+    def warm_up(self, width: int = 1280, height: int = 720) -> None:
+        """Run every network once on a grey image, so that the first real one is not late.
+
+        Nothing of it stays: neither people nor counters.
+        """
+        image = np.full((height, width, 3), 127, np.uint8)
+        box = np.array([[width * 0.4, height * 0.1, width * 0.6, height * 0.9]])
+        self._detector.detect(image)
+        keypoints = self._detector.refine(image, box)[0]
+        track = Track(1, TrackingState.TRACKED, keypoints, box[0], 0.0, 0.0, 1.0)
+        camera = PinholeCamera.assume(width, height)
+        stream = WhamStream(self._network, self.body, self.config.stream)
+        still = CameraMotionEstimator(self.config.inertial)
+        for frame in range(3):
+            stream.step([track], still.motion_at(frame / 30.0), camera)
 
     def wants(self, stamp_s: float) -> bool:
         """Whether an image of this time would be processed, or comes too soon after the last.
@@ -185,20 +232,40 @@ class TrackingPipeline:
         Raises:
             FrameRejected: the image or its stamp cannot be used; nothing has changed.
         """
-        self._check(image_bgr, stamp_s)
+        return self.lift(self.observe(image_bgr, stamp_s))
+
+    def observe(self, image_bgr: Image, stamp_s: float) -> Observation:
+        """Find the people of one image: the first half of :meth:`process`.
+
+        Raises:
+            FrameRejected: as :meth:`process`.
+        """
+        restarted = self._check(image_bgr, stamp_s)
         timings: dict[str, float] = {}
         camera = self._camera_for(image_bgr)
         with self._timed("detection", timings):
             tracks = self._people.update(image_bgr, stamp_s)
+        self._stamp_s = stamp_s
+        return Observation(stamp_s, tuple(tracks), camera, restarted, timings)
+
+    def lift(self, observation: Observation) -> FrameResult:
+        """Give the people of an observation their motion: the second half of :meth:`process`.
+
+        Args:
+            observation: of :meth:`observe`, each once and in order.
+        """
+        if observation.restarted:
+            self._forget_motion("image stamps went back")
+        stamp_s, timings = observation.stamp_s, observation.timings_s
         motion = self.inertial.motion_at(stamp_s)
         followed = [
             track
-            for track in tracks
+            for track in observation.tracks
             if track.state in (TrackingState.TRACKED, TrackingState.OCCLUDED)
             and (track.state is TrackingState.TRACKED or track.track_id in self._published)
         ]
         with self._timed("wham", timings):
-            motions = self._stream.step(followed, motion, camera)
+            motions = self._stream.step(followed, motion, observation.camera)
         humans = [
             _human_state(track, person, stamp_s)
             for track, person in zip(followed, motions, strict=True)
@@ -208,7 +275,6 @@ class TrackingPipeline:
         self._published = {
             track.track_id: human for track, human in zip(followed, humans, strict=True)
         }
-        self._stamp_s = stamp_s
         return FrameResult(
             stamp_s=stamp_s,
             humans=(*humans, *lost),
@@ -226,7 +292,8 @@ class TrackingPipeline:
         yield
         timings[name] = self._timer() - start
 
-    def _check(self, image_bgr: Image, stamp_s: float) -> None:
+    def _check(self, image_bgr: Image, stamp_s: float) -> bool:
+        """Refuse what cannot be used; True where the clock has started anew."""
         if (
             not isinstance(image_bgr, np.ndarray)
             or image_bgr.dtype != np.uint8
@@ -242,13 +309,14 @@ class TrackingPipeline:
         if self._stamp_s is not None and stamp_s <= self._stamp_s:
             back_s = self._stamp_s - stamp_s
             if back_s > _RESTART_S:
-                self.reset(f"image stamps went back by {back_s:.3f} s")
-                return
+                self._forget_images(f"image stamps went back by {back_s:.3f} s")
+                return True
             self._reject(
                 "stamp_not_newer",
                 f"image stamp {stamp_s:.6f} is not after the last one by {-back_s:.6f} s;"
                 " check the camera driver's clock",
             )
+        return False
 
     def _reject(self, kind: str, message: str) -> None:
         self._counters[f"rejected_{kind}"] += 1

@@ -46,7 +46,9 @@ def make_pipeline(values: Mapping[str, Any]) -> Pipeline:
         ValueError, OSError: naming the parameter or file that is wrong.
     """
     torch.set_num_threads(values["threads"])
-    return TrackingPipeline(pipeline_config(values), timer=time.perf_counter)
+    pipeline = TrackingPipeline(pipeline_config(values), timer=time.perf_counter)
+    pipeline.warm_up()
+    return pipeline
 
 
 class TrackerNode(LifecycleNode):

@@ -1,12 +1,17 @@
-"""The one thread that infers: takes the newest image, feeds the pipeline, publishes the result."""
+"""The two threads that infer: one looks at the newest image, one lifts and publishes its people.
+
+While the people of one image are lifted the next image is looked at already; between the two
+threads waits one image at most, so that nothing queues up under load.
+"""
 
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -62,8 +67,22 @@ class Pipeline(Protocol):
     def wants(self, stamp_s: float) -> bool:
         """Whether an image of this time would be processed."""
 
-    def process(self, image_bgr: Picture, stamp_s: float) -> FrameResult:
-        """Process an image."""
+    def observe(self, image_bgr: Picture, stamp_s: float) -> Any:
+        """Find the people of an image."""
+
+    def lift(self, observation: Any) -> FrameResult:
+        """Give the people of an observation their motion."""
+
+
+@dataclass(frozen=True)
+class _Observed:
+    """An image between the two threads."""
+
+    observation: Any
+    header: Header
+    frame: str
+    picture: Picture
+    started_s: float
 
 
 class TrackingWorker:
@@ -96,7 +115,11 @@ class TrackingWorker:
         self._reporter = reporter
         self._resets = pipeline.counters.get("pipeline.resets", 0)
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="tracking", daemon=True)
+        self._observed: queue.Queue[_Observed] = queue.Queue(maxsize=1)
+        self._threads = (
+            threading.Thread(target=self._look, name="looking", daemon=True),
+            threading.Thread(target=self._lift, name="lifting", daemon=True),
+        )
         self.times = FrameTimes()
         #: Longest waits for IMU and TF, seconds; may change while running.
         self.imu_wait_s = 0.0
@@ -108,70 +131,99 @@ class TrackingWorker:
         self.imu_age_s = float("inf")
 
     def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+        """Start both threads."""
+        for thread in self._threads:
+            thread.start()
 
     def stop(self, timeout_s: float = 5.0) -> bool:
-        """End the thread after the image in work.
+        """End both threads after the images in work.
 
         Returns:
             Whether it has ended in time.
         """
         self._stopping.set()
         self._frames.close()
-        if self._thread.is_alive():
-            self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        deadline_s = time.monotonic() + timeout_s
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(max(0.0, deadline_s - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
 
     @property
     def counters(self) -> Mapping[str, int]:
         """Running totals of the pipeline."""
         return self._pipeline.counters
 
-    def _run(self) -> None:
+    def _look(self) -> None:
+        """Thread of images: decode, detect, hand over."""
         while not self._stopping.is_set():
             message = self._frames.take(timeout_s=0.5)
             if message is None:
                 continue
-            try:
-                self._process(message)
-            except Exception as error:  # the node outlives whatever a message brings about
-                told = self._reporter.say(
-                    "images_failed",
-                    f"topic image: an image could not be processed: {type(error).__name__}: "
-                    f"{error}; the node goes on with the next one",
-                )
-                if told:
-                    _log.exception("while processing an image")
+            observed = self._guarded(self._observe, message)
+            while observed is not None and not self._stopping.is_set():
+                try:
+                    self._observed.put(observed, timeout=0.5)
+                    break
+                except queue.Full:
+                    continue
 
-    def _process(self, message: Image | CompressedImage) -> None:
+    def _lift(self) -> None:
+        """Thread of people: IMU, motion, messages."""
+        while not self._stopping.is_set():
+            try:
+                observed = self._observed.get(timeout=0.5)
+            except queue.Empty:
+                continue
+            self._guarded(self._finish, observed)
+
+    def _guarded(self, work: Callable[[Any], Any], item: Any) -> Any:
+        """Do the work; the node outlives whatever a message brings about."""
+        try:
+            return work(item)
+        except FrameRejected as error:
+            self._reporter.say(f"images_{error.kind}", f"topic image: {error}")
+        except Exception as error:
+            told = self._reporter.say(
+                "images_failed",
+                f"topic image: an image could not be processed: {type(error).__name__}: "
+                f"{error}; the node goes on with the next one",
+            )
+            if told:
+                _log.exception("while processing an image")
+        return None
+
+    def _observe(self, message: Image | CompressedImage) -> _Observed | None:
         start_s = time.monotonic()
         if not self._camera.ready(start_s):
-            return
+            return None
         stamp_s = seconds_from_stamp(message.header.stamp)
         if not self._pipeline.wants(stamp_s):
             self.skipped += 1
-            return
+            return None
         try:
             picture = decode_message(message)
         except ImageDecodeError as error:
             self._reporter.say("images_undecodable", f"topic image: {error}")
-            return
+            return None
         if int(picture[::_GRID, ::_GRID].max()) <= _BLACK_LEVEL:
             self._reporter.say(
                 "images_black",
                 "topic image: the image is black throughout; check lens cap, exposure and light",
             )
+        camera = self._camera.take_new()
+        if camera is not None:
+            self._pipeline.set_camera(camera)
+        observation = self._pipeline.observe(picture, stamp_s)
         frame = self._names.camera(message.header.frame_id, self._camera.frame)
-        self._feed(frame, stamp_s, start_s)
-        try:
-            result = self._pipeline.process(picture, stamp_s)
-        except FrameRejected as error:
-            self._reporter.say(f"images_{error.kind}", f"topic image: {error}")
-            return
+        return _Observed(observation, message.header, frame, picture, start_s)
+
+    def _finish(self, observed: _Observed) -> None:
+        stamp_s = seconds_from_stamp(observed.header.stamp)
+        self._feed(observed.frame, stamp_s, time.monotonic())
         self._note_reset()
-        result = self._only_finite(result)
-        latency_s = self._publish(result, message.header, frame, picture)
+        result = self._only_finite(self._pipeline.lift(observed.observation))
+        latency_s = self._publish(result, observed.header, observed.frame, observed.picture)
         self.last_result = result
         self._reporter.watch(self._pipeline.counters)
         if abs(latency_s) > _ODD_AGE_S:
@@ -181,13 +233,10 @@ class TrackingWorker:
                 "or play bags with --clock and set use_sim_time",
             )
         now_s = time.monotonic()
-        self.times.add(now_s, latency_s, now_s - start_s)
+        self.times.add(now_s, latency_s, now_s - observed.started_s)
 
     def _feed(self, frame: str, stamp_s: float, now_s: float) -> None:
         """Give the pipeline what has come beside the image."""
-        camera = self._camera.take_new()
-        if camera is not None:
-            self._pipeline.set_camera(camera)
         if self._poses is not None:
             for pose in self._poses.take(frame, stamp_s, self.pose_wait_s):
                 self._pipeline.add_camera_pose(

@@ -33,7 +33,7 @@ from humor_ros.wham.resampling import (
     split_rotation,
     substep_count,
 )
-from humor_ros.wham.runner import prepare_for_streaming
+from humor_ros.wham.runner import StreamingNetwork, prepare_for_streaming
 from humor_ros.wham.state import WhamState
 from humor_ros.wham.stream_config import StreamConfig
 from humor_ros.wham.values import WhamOutputs
@@ -54,7 +54,8 @@ class WhamStream:
     def __init__(
         self, network: WhamNetwork, body: BodyModel, config: StreamConfig | None = None
     ) -> None:
-        self._network = prepare_for_streaming(network)
+        packed = isinstance(network, StreamingNetwork)
+        self._network = network if packed else prepare_for_streaming(network)
         self._body = body.eval()
         self._config = config or StreamConfig()
         self._people: list[PersonMemory] = []

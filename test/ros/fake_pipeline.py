@@ -62,7 +62,7 @@ class FakePipeline:
     def wants(self, stamp_s):
         return True
 
-    def process(self, image_bgr, stamp_s):
+    def observe(self, image_bgr, stamp_s):
         if self.fail_with is not None:
             error, self.fail_with = self.fail_with, None
             raise error
@@ -85,6 +85,10 @@ class FakePipeline:
                 for i, name in enumerate(self.people)
             ]
         self._here = seen
+        return stamp_s, humans
+
+    def lift(self, observation):
+        stamp_s, humans = observation
         known = self.samples and self.inertial.rotation_camera_imu is not None
         mode = CameraMotionMode.IMU if known else CameraMotionMode.STATIC
         return make_result(humans, stamp_s, mode=mode)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
+import threading
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -39,8 +42,18 @@ _TENTATIVE_MISSES = 2
 #: Overlap below which a torso's colours are surely its own.
 _ISOLATED = 0.1
 _ASPECT_TOLERANCE = 0.02
+#: A routine search is used so many images after the one that it saw.
+_ROUTINE_DELAY = 2
+#: Of the thread that searches the whole image: newcomers can wait, the people followed cannot.
+_SEARCH_NICENESS = 10
 #: People unseen for longer count as found again.
 _FLICKER_S = 0.1
+
+
+def _step_back() -> None:
+    """Lets everybody else's work go first (Linux: each thread has its own niceness)."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _SEARCH_NICENESS)
 
 
 class PeopleTracker:
@@ -67,7 +80,7 @@ class PeopleTracker:
             self._config.exchange_margin, use_appearance=self._config.use_appearance
         )
         self._searcher = (
-            ThreadPoolExecutor(max_workers=1, thread_name_prefix="people_search")
+            ThreadPoolExecutor(1, thread_name_prefix="people_search", initializer=_step_back)
             if self._config.parallel_search
             else None
         )
@@ -76,6 +89,7 @@ class PeopleTracker:
         self._frame = 0
         self._last_search: int | None = None
         self._search_next = False
+        self._routine_search: tuple[int, Future[list[Detection]]] | None = None
         self._stamp_s: float | None = None
         self._resolution: tuple[int, int] | None = None
         self._counters: Counter[str] = Counter(dict.fromkeys(_COUNTERS, 0))
@@ -88,6 +102,7 @@ class PeopleTracker:
     def reset(self) -> None:
         """Forgets everybody. Ids go on from where they are, counters too."""
         self._people.clear()
+        self._routine_search = None
         self._crossings.reset()
         self._stamp_s = None
         self._resolution = None
@@ -118,7 +133,13 @@ class PeopleTracker:
         for person in self._people:
             person.predict(interval_s)
         blind = interval_s > _MAX_BLIND_GAP_S
-        search = self._begin_search(image_bgr) if blind or self._search_is_due() else None
+        search = self._take_routine_search()
+        if blind or self._search_is_due():
+            begun, search = self._begin_search(image_bgr), None
+            if self._is_calm() and not blind:
+                self._routine_search = (self._frame + _ROUTINE_DELAY, begun)
+            else:
+                self._routine_search, search = None, begun
         if not blind:
             self._refine_known(image_bgr, stamp_s)
         if search is not None:
@@ -150,6 +171,7 @@ class PeopleTracker:
         if before is None or before == now:
             return
         self._counters["resolution_changes"] += 1
+        self._routine_search = None
         factors = np.array(now) / np.array(before)
         if abs(factors[0] / factors[1] - 1.0) <= _ASPECT_TOLERANCE:
             for person in self._people:
@@ -193,6 +215,15 @@ class PeopleTracker:
                 self._counters["jumps_rejected"] += 1
         for person, keypoints in self._settle(image, claims):
             person.accept(keypoints, stamp_s, self._config, self._counters)
+        self._drop_unshown()
+
+    def _drop_unshown(self) -> None:
+        """Forgets newcomers whom neither crops nor searches show."""
+        self._people = [
+            p
+            for p in self._people
+            if p.confirmed or max(p.unsupported, p.crop_misses) < _TENTATIVE_MISSES
+        ]
 
     def _crop_is_worth_it(self, person: FollowedPerson, stamp_s: float) -> bool:
         if person.measured_before:
@@ -224,14 +255,28 @@ class PeopleTracker:
     def _search_is_due(self) -> bool:
         if self._last_search is None or self._search_next:
             return True
-        since = self._frame - self._last_search
-        restless = not self._people or any(
-            not p.measured_before or not p.confirmed for p in self._people
-        )
         if len(self._people) > self._config.max_refines_per_frame:
             return True
-        wait = self._config.search_every_frames if restless else self._config.detect_every_frames
-        return since >= wait
+        calm = self._is_calm()
+        wait = self._config.detect_every_frames if calm else self._config.search_every_frames
+        return self._frame - self._last_search >= wait
+
+    def _is_calm(self) -> bool:
+        """Whether everybody is confirmed and in sight: a search is then for newcomers alone.
+
+        It may take its time: what it finds is used some images later, so that none waits for it.
+        """
+        return 0 < len(self._people) <= self._config.max_refines_per_frame and all(
+            p.measured_before and p.confirmed for p in self._people
+        )
+
+    def _take_routine_search(self) -> Future[list[Detection]] | None:
+        """The routine search whose time has come."""
+        if self._routine_search is None or self._frame < self._routine_search[0]:
+            return None
+        _, search = self._routine_search
+        self._routine_search = None
+        return search
 
     def _begin_search(self, image: Image) -> Future[list[Detection]]:
         """Starts to look at the whole image, beside the crops where there is a thread."""
@@ -253,11 +298,7 @@ class PeopleTracker:
         for row, person in enumerate(self._people):
             if row not in matched_people:
                 person.unsupported += 1
-        self._people = [
-            p
-            for p in self._people
-            if p.confirmed or max(p.unsupported, p.crop_misses) < _TENTATIVE_MISSES
-        ]
+        self._drop_unshown()
         taken = {column for _, column in pairs}
         for column, detection in enumerate(detections):
             if column not in taken:

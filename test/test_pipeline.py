@@ -297,3 +297,28 @@ def test_a_turning_camera_turns_the_world_orientation(weights: Path) -> None:
         atol=1e-9,
     )
     assert still.root_orientation_world.shape == (3, 3)
+
+
+def test_looking_ahead_gives_the_same_people(weights: Path) -> None:
+    """The two halves of the work may run one image apart, as the node runs them."""
+    people = {"left": standing(-1.0), "right": standing(1.0)}
+    plain, ahead = make(weights, Stage(people)), make(weights, Stage(people))
+    expected = run(plain, frames(12))
+    waiting, results = None, []
+    for stamp in frames(12):
+        observed = ahead.observe(BLANK, stamp)
+        if waiting is not None:
+            results.append(ahead.lift(waiting))
+        waiting = observed
+    for result, wanted in zip(results, expected, strict=False):
+        assert [h.person_id for h in result.humans] == [h.person_id for h in wanted.humans]
+        for human, same in zip(result.humans, wanted.humans, strict=True):
+            np.testing.assert_array_equal(human.joints_world, same.joints_world)
+
+
+def test_warming_up_leaves_no_trace(weights: Path, stage: Stage) -> None:
+    warm, cold = make(weights, stage), make(weights, stage)
+    warm.warm_up(*SIZE)
+    assert warm.counters == cold.counters
+    first, second = run(warm, frames(5))[-1], run(cold, frames(5))[-1]
+    np.testing.assert_array_equal(first.humans[0].joints_world, second.humans[0].joints_world)

@@ -33,6 +33,7 @@ class FakePipeline:
         self.samples = []
         self.poses = []
         self.stamps = []
+        self.lifted = []
         self.shapes = []
         self.fail_with = None
         self._counts = Counter()
@@ -89,6 +90,7 @@ class FakePipeline:
 
     def lift(self, observation):
         stamp_s, humans = observation
+        self.lifted.append(stamp_s)
         known = self.samples and self.inertial.rotation_camera_imu is not None
         mode = CameraMotionMode.IMU if known else CameraMotionMode.STATIC
         return make_result(humans, stamp_s, mode=mode)

@@ -272,14 +272,14 @@ def test_a_person_with_nan_is_left_out_and_the_others_stay(harness):
 
     with harness(pipeline=FakePipeline(("aaaaa", "bbbbb"))) as h:
         h.activate()
-        process = h.pipeline.process
+        lift = h.pipeline.lift
 
-        def poison(image, stamp_s):
-            result = process(image, stamp_s)
+        def poison(observation):
+            result = lift(observation)
             broken = replace(result.humans[0], joints_world=np.full((24, 3), np.nan))
             return replace(result, humans=(broken, *result.humans[1:]))
 
-        h.pipeline.process = poison
+        h.pipeline.lift = poison
         assert [human.id for human in h.track(1).humans] == ["bbbbb"]
         h.wait_for_count("people_not_finite")
 

@@ -155,7 +155,7 @@ def test_rep155_topics_come_with_the_person_and_go_with_it(harness):
         h.wait(lambda: h.node.count_publishers("/humans/bodies/abcde/urdf") == 0)
 
 
-def test_imu_samples_arrive_before_their_image_is_processed(harness):
+def test_imu_samples_arrive_before_the_people_of_their_image_are_lifted(harness):
     with harness({"imu.wait": 0.2}) as h:
         h.activate()
         h.wait(lambda: h.imu.get_subscription_count() > 0)
@@ -165,7 +165,7 @@ def test_imu_samples_arrive_before_their_image_is_processed(harness):
         h.send_image(stamp)
         time.sleep(0.02)
         h.send_imu(stamp + 0.001)
-        h.wait(lambda: h.pipeline.stamps)
+        h.wait(lambda: h.pipeline.lifted)
         assert max(sample.stamp_s for sample in h.pipeline.samples) >= stamp
 
 
@@ -224,13 +224,13 @@ def test_camera_info_is_used_with_its_distortion_and_binning(harness):
 def test_the_newest_frame_wins_and_drops_are_counted(harness):
     with harness() as h:
         h.activate()
-        slow, process = 0.3, h.pipeline.process
+        slow, observe = 0.3, h.pipeline.observe
 
         def dawdle(image, stamp_s):
             time.sleep(slow)
-            return process(image, stamp_s)
+            return observe(image, stamp_s)
 
-        h.pipeline.process = dawdle
+        h.pipeline.observe = dawdle
         sent = []
         for _ in range(12):
             sent.append(h.send_image())

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from humor_ros.commands.reproduce import Precision
+
 __all__ = ["reproduce_hmr2"]
-
-
-class Precision(str, Enum):
-    """Floating-point type of the computation."""
-
-    float32 = "float32"
-    float64 = "float64"
 
 
 def reproduce_hmr2(

@@ -24,8 +24,9 @@ from humor_ros.training.keypoint_noise import (
 from humor_ros.training.mocap import MocapLibrary
 from humor_ros.training.virtual_camera import CameraBatch, place_cameras, project
 from humor_ros.wham.initialisation import initial_keypoints, neutral_rotations
+from humor_ros.wham.keypoints import normalise_keypoints
 
-__all__ = ["TrainingBatch", "WindowSource", "contact_labels", "normalise_keypoints"]
+__all__ = ["TrainingBatch", "WindowSource", "contact_labels"]
 
 #: Logistic contact label: half at 1 cm a frame (spec of WHAM, section 6).
 _CONTACT_SPEED_M = 0.01
@@ -95,15 +96,6 @@ def contact_labels(feet_world: Tensor) -> Tensor:
     speed[:, 0] *= 2
     speed[:, -1] *= 2
     return torch.sigmoid(-_CONTACT_SLOPE * (speed - _CONTACT_SPEED_M))
-
-
-def normalise_keypoints(keypoints: Tensor, bbox: Tensor, image_size: Tensor) -> Tensor:
-    """WHAM's 37 inputs (spec, section 2): (B, T, 17, 2) px to (B, T, 37)."""
-    side = bbox[..., 2:] * 200
-    points = 2 * (keypoints - bbox[..., None, :2]) / side[..., None]
-    longest = image_size.amax(-1)[:, None, None]
-    centre = (2 * bbox[..., :2] - image_size[:, None]) / longest
-    return torch.cat([points.flatten(2), centre, side / longest], -1)
 
 
 class WindowSource:

@@ -18,8 +18,9 @@ from humor_ros.training.augmentation import mirror_motion
 from humor_ros.training.config import CameraConfig, DataConfig, NoiseConfig
 from humor_ros.training.parallel_forward import roll_out
 from humor_ros.training.recipe_losses import camera_translation, weak_camera_targets
-from humor_ros.training.synthesis import WindowSource, contact_labels, normalise_keypoints
+from humor_ros.training.synthesis import WindowSource, contact_labels
 from humor_ros.training.virtual_camera import angular_velocity_6d, place_cameras, project
+from humor_ros.wham.keypoints import normalise_keypoints
 
 QUIET = NoiseConfig(
     bias_std=0,

@@ -1,4 +1,5 @@
-"""The command line ``humor-ros``: offline tracking, rendering, training and reproduction.
+"""The command line ``humor-ros``: offline tracking, rendering, training, evaluation and
+reproduction.
 
 Commands are listed here and live in ``humor_ros.commands``, one module each; what they need
 beyond the command line is imported when they run.
@@ -25,6 +26,7 @@ _SUBCOMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     },
 }
 _GROUPS: dict[str, str] = {
+    "evaluate": "humor_ros.commands.evaluate",
     "reproduce": "humor_ros.commands.reproduce",
     "train": "humor_ros.commands.train",
 }

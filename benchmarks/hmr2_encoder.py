@@ -6,8 +6,9 @@ Weights are random and of the published size (ViT-H/16; ``--depth`` makes it sha
 trial). They go through a checkpoint file, as a user's would. The plain implementation says what
 the published one does in the shortest way: weights read whole, attention by product, softmax and
 product, everything in one number type. Both are timed in turns in one process, so that what else
-the machine does falls on both; memory is that of a fresh process each. The change is that of
-the feature from float32's over its root mean square, on these random weights.
+the machine does falls on both; the ratio is the median over the turns. Memory is that of a fresh
+process each. The change is that of the feature from float32's over its root mean square, on these
+random weights.
 """
 
 from __future__ import annotations
@@ -185,29 +186,50 @@ def measure_memory(
     return memory
 
 
-def time_in_turns(
-    encoders: dict[str, Encode], crops: Tensor, rounds: int
-) -> dict[str, tuple[float, float]]:
-    """Median and least seconds a crop of each encoder, one round after a first that warms up."""
+@dataclass(frozen=True)
+class Times:
+    """Of one encoder, over all turns.
+
+    Attributes:
+        median: seconds a crop.
+        least: seconds a crop.
+        ratio: median over the turns of its time to that of the first encoder in the same turn.
+    """
+
+    median: float
+    least: float
+    ratio: float
+
+
+def time_in_turns(encoders: dict[str, Encode], crops: Tensor, rounds: int) -> dict[str, Times]:
+    """Times of each encoder, after a first turn that warms up; every other turn goes backwards."""
     seconds: dict[str, list[float]] = {name: [] for name in encoders}
     for turn in range(rounds + 1):
-        for name, encode in encoders.items():
+        for name in list(encoders)[:: 1 if turn % 2 else -1]:
             if crops.is_cuda:
                 torch.cuda.synchronize()
             start = time.perf_counter()
-            encode(crops)
+            encoders[name](crops)
             if crops.is_cuda:
                 torch.cuda.synchronize()
             if turn:
                 seconds[name].append((time.perf_counter() - start) / len(crops))
-    return {name: (statistics.median(s), min(s)) for name, s in seconds.items()}
+    first = seconds[next(iter(encoders))]
+    return {
+        name: Times(
+            statistics.median(own),
+            min(own),
+            statistics.median(a / b for a, b in zip(own, first, strict=True)),
+        )
+        for name, own in seconds.items()
+    }
 
 
 def benchmark(config: EncoderConfig, threads: int, rounds: int, device: str) -> None:
     """Measure everything and print a table."""
     torch.set_num_threads(threads)
     print(f"{threads} threads, torch {torch.__version__}, {config.vit.depth} blocks, {device}")
-    print("type      encoder  batch  s/crop (least)  own GB  peak GB  change of the feature")
+    print("type      encoder  batch  s/crop (least)  ratio  own GB  peak GB  change of the feature")
     torch.manual_seed(1)
     crops = torch.randn(max(BATCHES), 3, *config.vit.img_size, device=device)
     exact: Tensor | None = None
@@ -230,14 +252,14 @@ def benchmark(config: EncoderConfig, threads: int, rounds: int, device: str) -> 
             }
             for batch in BATCHES:
                 times = time_in_turns(encoders, crops[:batch], rounds)
-                for name, (median, least) in times.items():
+                for name, spent in times.items():
                     held = memory.get(name)
                     gigabytes = (
                         f"{held.own / 1e9:6.2f}   {held.peak / 1e9:6.2f}" if held else " " * 15
                     )
                     print(
-                        f"{dtype:9} {name:8} {batch:5}  {median:7.3f} ({least:.3f})  "
-                        f"{gigabytes}  {change[name]:.1e}"
+                        f"{dtype:9} {name:8} {batch:5}  {spent.median:7.3f} ({spent.least:.3f}) "
+                        f"{spent.ratio:6.2f}  {gigabytes}  {change[name]:.1e}"
                     )
             del encoders
 

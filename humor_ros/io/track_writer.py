@@ -15,7 +15,7 @@ from humor_ros.geometry.camera import PinholeCamera
 from humor_ros.io.track_schema import FORMAT_VERSION, ROW_KEYS
 from humor_ros.types import Array, FrameResult, HumanState, TrackingState
 
-__all__ = ["TrackWriter"]
+__all__ = ["TrackWriter", "write_npz"]
 
 
 class TrackWriter:
@@ -92,7 +92,7 @@ class TrackWriter:
         arrays["camera_model"] = np.array(self._camera.model)
         arrays["camera_assumed"] = np.array(self._camera.assumed)
         arrays["fps"] = np.array(_rate(stamps) if self._fps is None else float(self._fps))
-        _write_atomically(self.path, arrays)
+        write_npz(self.path, arrays)
         return self.path
 
     def __enter__(self) -> TrackWriter:
@@ -126,7 +126,8 @@ def _rate(stamps_s: Array) -> float:
     return float(1.0 / np.median(intervals)) if len(intervals) else 0.0
 
 
-def _write_atomically(path: Path, arrays: dict[str, Any]) -> None:
+def write_npz(path: Path, arrays: dict[str, Any]) -> None:
+    """Write a compressed ``.npz``, whole or not at all, through a temporary file beside it."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as stream:

@@ -1,5 +1,4 @@
-"""The command line ``humor-ros``: offline tracking, rendering, training, evaluation and
-reproduction.
+"""The command line ``humor-ros``: tracking, rendering, training, evaluation, reproduction.
 
 Commands are listed here and live in ``humor_ros.commands``, one module each; what they need
 beyond the command line is imported when they run.
@@ -20,6 +19,9 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("humor_ros.commands.demo", "demo"),
 }
 _SUBCOMMANDS: dict[str, dict[str, tuple[str, str]]] = {
+    "evaluate": {
+        "keypoints": ("humor_ros.commands.evaluate_keypoints", "evaluate_keypoints"),
+    },
     "reproduce": {
         "humor": ("humor_ros.commands.reproduce_humor", "reproduce_humor"),
         "hmr2": ("humor_ros.commands.reproduce_hmr2", "reproduce_hmr2"),

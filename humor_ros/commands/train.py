@@ -28,6 +28,7 @@ def wham(
         None, min=0.01, help="Time limit; the rate's schedule then ends with it."
     ),
     threads: int = typer.Option(1, min=1, help="CPU threads."),
+    workers: int = typer.Option(0, min=0, help="Processes that make batches ahead."),
 ) -> None:
     """Train WHAM's network on synthetic projections and write ``weights.safetensors``."""
     import logging
@@ -55,7 +56,14 @@ def wham(
         for split in ("train", "val")
     ]
     trainer = Trainer(
-        settings, model, sources[0], sources[1], output, time.monotonic, minutes=minutes
+        settings,
+        model,
+        sources[0],
+        sources[1],
+        output,
+        time.monotonic,
+        minutes=minutes,
+        workers=workers,
     )
     if resume:
         trainer.resume()

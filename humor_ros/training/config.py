@@ -61,6 +61,13 @@ class DataConfig:
         arm_mix_probability: share of windows whose arms come from another window.
         joint_perturbation_rad: standard deviation of a rotation offset of each upper-body
             joint, constant over a window.
+        limb_mix_probability: chance of each arm, each leg and the torso, one by one, to come from
+            another window. With a leg, feet and way no longer agree.
+        limb_bend_probability: share of windows whose shoulders, hips, neck and spine are turned
+            by an offset of ``limb_bend_rad``, and whose elbows and knees bend more or less.
+        limb_bend_rad: standard deviation of that offset.
+        tilt_probability: share of windows whose whole body is tilted by ``tilt_rad``.
+        tilt_rad: standard deviation of that tilt about each horizontal axis.
         betas_mean_first: mean of the first shape coefficient (about: height).
         betas_std, betas_limit: the shape coefficients are N(mean, std) clipped to the limit.
         duplicate_first_probability: share of windows whose first input is the frame of the
@@ -75,6 +82,11 @@ class DataConfig:
     mirror_probability: float = 0.5
     arm_mix_probability: float = 0.15
     joint_perturbation_rad: float = 0.1
+    limb_mix_probability: float = 0.0
+    limb_bend_probability: float = 0.0
+    limb_bend_rad: float = 0.4
+    tilt_probability: float = 0.0
+    tilt_rad: float = 0.5
     betas_mean_first: float = 0.4
     betas_std: float = 1.0
     betas_limit: float = 2.5
@@ -87,11 +99,14 @@ class DataConfig:
             "idle_share",
             "mirror_probability",
             "arm_mix_probability",
+            "limb_mix_probability",
+            "limb_bend_probability",
+            "tilt_probability",
             "duplicate_first_probability",
         )
         _check_range(self, "speed_range")
-        if self.window_frames < 4:
-            raise ValueError(f"DataConfig.window_frames must be >= 4, got {self.window_frames}")
+        if self.window_frames < 1:
+            raise ValueError(f"DataConfig.window_frames must be >= 1, got {self.window_frames}")
         if self.speed_range[0] <= 0:
             raise ValueError(f"DataConfig.speed_range must be positive, got {self.speed_range}")
 
@@ -177,6 +192,8 @@ class NoiseConfig:
             an image-based one would be; else the neutral pose.
         init_rotation_rad: error of each joint of an image-based initialisation.
         init_root_rad: rotation error of the initial world orientation.
+        gravity_tilt_rad: error of the gravity input about each axis, constant over a window.
+        gravity_unknown_probability: share of windows without gravity.
         root_feedback_rad: white rotation noise on the fed-back root in teacher forcing.
         root_feedback_walk_rad: random-walk step of it, per frame.
     """
@@ -205,6 +222,8 @@ class NoiseConfig:
     init_image_probability: float = 0.25
     init_rotation_rad: float = 0.2
     init_root_rad: float = 0.25
+    gravity_tilt_rad: float = 0.015
+    gravity_unknown_probability: float = 0.15
     root_feedback_rad: float = 0.03
     root_feedback_walk_rad: float = 0.01
 
@@ -219,6 +238,7 @@ class NoiseConfig:
             "limb_mask_probability",
             "lower_body_probability",
             "init_image_probability",
+            "gravity_unknown_probability",
             "box_smoothing_max",
         )
 
@@ -264,9 +284,12 @@ class OptimConfig:
             with noise; "free" lets it run on its own output, as in use (slower).
         free_from: share of the run after which "free" takes over.
         bfloat16: whether the LSTMs compute in bfloat16 (weights stay float32).
-        modules: "all"; "pose" trains motion encoder and decoder and leaves the trajectory's
-            modules out of the pass (twice as fast); "trajectory" trains trajectory decoder and
-            refiner behind frozen other modules.
+        modules: "all"; "frames" trains the lifting of single frames with the LSTMs left out
+            (a network with ``residual``); "pose" trains motion encoder and decoder and leaves
+            the trajectory's modules out of the pass (twice as fast); "trajectory" trains
+            trajectory decoder and refiner behind frozen other modules.
+        restart_lstms: whether a run that starts from another begins with fresh LSTMs of encoder
+            and motion decoder, as after "frames".
         forget_bias: added to the LSTMs' forget gates at the start of a fresh run.
     """
 
@@ -282,13 +305,15 @@ class OptimConfig:
     bfloat16: bool = True
     modules: str = "all"
     forget_bias: float = 1.0
+    restart_lstms: bool = False
 
     def __post_init__(self) -> None:
         _check_positive(self, "batch_size", "learning_rate", "clip_norm")
         _check_share(self, "final_rate", "ema_decay", "free_from")
-        if self.modules not in ("all", "pose", "trajectory"):
+        if self.modules not in ("all", "frames", "pose", "trajectory"):
             raise ValueError(
-                f"OptimConfig.modules must be 'all', 'pose' or 'trajectory', got {self.modules!r}"
+                "OptimConfig.modules must be 'all', 'frames', 'pose' or 'trajectory', got "
+                f"{self.modules!r}"
             )
         if self.root_feedback not in ("teacher", "free"):
             raise ValueError(

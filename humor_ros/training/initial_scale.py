@@ -14,9 +14,11 @@ from torch import Tensor, nn
 from humor_ros.training.synthesis import TrainingBatch
 from humor_ros.wham.network import WhamNetwork
 
-__all__ = ["scale_to_data"]
+__all__ = ["restart_lstms", "scale_to_data"]
 
 _SMALLEST = 1e-3
+#: Bias of an output gate that lets about a twentieth through.
+_CLOSED_GATE = -3.0
 
 
 def _scale_rows(weight: Tensor, bias: Tensor, inputs: Tensor, gain: float) -> None:
@@ -38,6 +40,31 @@ def _scale_lstm(rnn: nn.LSTM, inputs: Tensor, gain: float) -> Tensor:
     return inputs
 
 
+def _start_anew(rnn: nn.LSTM) -> None:
+    """Fresh weights whose output gates are nearly closed."""
+    rnn.reset_parameters()
+    last = rnn.num_layers - 1
+    bias: Tensor = getattr(rnn, f"bias_ih_l{last}")
+    bias[3 * rnn.hidden_size :] += _CLOSED_GATE
+
+
+@torch.no_grad()
+def restart_lstms(network: WhamNetwork, batch: TrainingBatch, gain: float = 1.0) -> None:
+    """Begin with the LSTMs of encoder and motion decoder behind a lifter that is trained.
+
+    Their input weights are scaled to the data, and the output gates of their last layers are
+    nearly closed, so that a network with ``residual`` first answers as it did without them.
+
+    Args:
+        network: with ``residual``, its single-frame part trained.
+        batch: any training batch.
+        gain: deviation of the gates' inputs.
+    """
+    for module in (network.motion_encoder, network.motion_decoder):
+        _start_anew(module.regressor.rnn)
+    _scale_recurrent(network, batch, gain)
+
+
 @torch.no_grad()
 def scale_to_data(network: WhamNetwork, batch: TrainingBatch, gain: float = 1.0) -> None:
     """Scale the input weights of embedding and LSTMs of a fresh network, in place.
@@ -47,16 +74,22 @@ def scale_to_data(network: WhamNetwork, batch: TrainingBatch, gain: float = 1.0)
         batch: any training batch.
         gain: deviation of the gates' inputs.
     """
+    encoder = network.motion_encoder
+    x = network.preprocess(batch.x, batch.mask, batch.gravity)
+    _scale_rows(encoder.embed_layer.weight, encoder.embed_layer.bias, x, gain)
+    _scale_recurrent(network, batch, gain)
+
+
+def _scale_recurrent(network: WhamNetwork, batch: TrainingBatch, gain: float) -> None:
     frames = batch.x.shape[:2]
     encoder, decoder = network.motion_encoder, network.motion_decoder
-    x = network.preprocess(batch.x, batch.mask)
-    _scale_rows(encoder.embed_layer.weight, encoder.embed_layer.bias, x, gain)
-    embedded = encoder.embed_layer(x)
+    embedded = encoder.embed(network.preprocess(batch.x, batch.mask, batch.gravity))
     hidden = _scale_lstm(
         encoder.regressor.rnn,
         torch.cat([embedded, embedded.new_zeros(*frames, 51)], -1),
         gain,
     )
+    hidden = hidden + embedded if network.config.residual else hidden
     keypoints = batch.keypoints31[:, :, :17].flatten(2)
     context = torch.cat([hidden, keypoints], -1)
     _scale_lstm(

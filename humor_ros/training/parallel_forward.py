@@ -97,6 +97,8 @@ def _trajectory_free(
     init_root: Tensor,
     angvel: Tensor,
     autocast: _Autocast,
+    *,
+    residual: bool,
 ) -> tuple[Tensor, Tensor]:
     """Run the trajectory decoder on its own output; (B, T, H) states and (B, T + 1, 6) roots."""
     batch, frames, width = context.shape
@@ -130,8 +132,9 @@ def _trajectory_free(
             cell[layer] = f.sigmoid() * cell[layer] + i.sigmoid() * g.tanh()
             hidden[layer] = (o.sigmoid() * cell[layer].tanh()).to(dtype)
             below = hidden[layer]
-        root = head(below.float())
-        states.append(below.float())
+        answer = below.float() + context[:, frame] if residual else below.float()
+        root = head(answer)
+        states.append(answer)
         roots.append(root)
     return torch.stack(states, 1), torch.stack(roots, 1)
 
@@ -147,8 +150,10 @@ def predict_sequence(
     init_smpl: Tensor,
     init_root: Tensor,
     root_feedback: Tensor | None,
+    gravity: Tensor | None = None,
     bfloat16: bool = False,
     trajectory: bool = True,
+    recurrent: bool = True,
 ) -> Prediction:
     """Run all modules without image features over whole windows.
 
@@ -160,8 +165,11 @@ def predict_sequence(
         root_feedback: (B, T, 6) root that the trajectory decoder is told for the frame before;
             None lets it run on its own output.
         bfloat16: compute the LSTMs in bfloat16.
+        gravity: (B, T, 3) direction down in camera axes, for a network that takes it.
         trajectory: False leaves trajectory decoder and refiner out; the root stays what it was
             at the start and the velocity zero.
+        recurrent: False leaves the LSTMs of encoder and motion decoder out, so that each frame
+            is lifted by itself; for a network with ``residual``.
 
     Returns:
         Everything that the losses need.
@@ -176,21 +184,19 @@ def predict_sequence(
         )
     autocast = _Autocast(bfloat16)
     batch, frames = x.shape[:2]
-    hidden_joints = mask[..., None].to(x)
-    points = x[..., :34].reshape(batch, frames, 17, 2)
-    points = points * (1 - hidden_joints) + hidden_joints * network.mask_embedding
-    inputs = torch.cat([points.flatten(2), x[..., 34:]], -1)
-
     encoder = network.motion_encoder
-    state = _neural_state(encoder.neural_init, init_kp[:, 0])
-    embedded = encoder.embed_layer(inputs)
+    with autocast():
+        embedded = encoder.embed(network.preprocess(x, mask, gravity)).float()
     embedded = nn.functional.dropout(embedded, config.embed_dropout, network.training)
-    hidden = _lstm(
-        encoder.regressor.rnn,
-        torch.cat([embedded, embedded.new_zeros(batch, frames, 51)], -1),
-        state,
-        autocast,
-    )
+    hidden = embedded
+    if recurrent:
+        hidden = _lstm(
+            encoder.regressor.rnn,
+            torch.cat([embedded, embedded.new_zeros(batch, frames, 51)], -1),
+            _neural_state(encoder.neural_init, init_kp[:, 0]),
+            autocast,
+        )
+        hidden = hidden + embedded if config.residual else hidden
     kp3d = encoder.regressor.heads()[0](hidden)
     context = torch.cat([hidden, kp3d], -1)
 
@@ -201,25 +207,34 @@ def predict_sequence(
         root_6d = init_root.expand(batch, frames + 1, 6)
     elif root_feedback is None and config.root_feedback:
         states, root_6d = _trajectory_free(
-            decoder_of_trajectory.rnn, root_head, context, init_root, cam_angvel, autocast
+            decoder_of_trajectory.rnn,
+            root_head,
+            context,
+            init_root,
+            cam_angvel,
+            autocast,
+            residual=config.residual,
         )
     else:
         told = torch.zeros_like(cam_angvel) if root_feedback is None else root_feedback
         states = _lstm(
             decoder_of_trajectory.rnn, torch.cat([context, told, cam_angvel], -1), None, autocast
         )
+        states = states + context if config.residual else states
         root_6d = torch.cat([init_root, root_head(states)], 1)
     velocity = velocity_head(states) if trajectory else x.new_zeros(batch, frames, 3)
 
     decoder = network.motion_decoder
-    main = init_smpl[:, 0, list(_MAIN_JOINTS)].flatten(1)
-    state = _neural_state(decoder.neural_init, main)
-    hidden = _lstm(
-        decoder.regressor.rnn,
-        torch.cat([context, context.new_zeros(batch, frames, 144)], -1),
-        state,
-        autocast,
-    )
+    hidden = context
+    if recurrent:
+        main = init_smpl[:, 0, list(_MAIN_JOINTS)].flatten(1)
+        hidden = _lstm(
+            decoder.regressor.rnn,
+            torch.cat([context, context.new_zeros(batch, frames, 144)], -1),
+            _neural_state(decoder.neural_init, main),
+            autocast,
+        )
+        hidden = hidden + context if config.residual else hidden
     pose, betas, cam, contact = (head(hidden) for head in decoder.regressor.heads())
     pose_6d = pose.reshape(batch, frames, 24, 6)
     rotations = rotation_6d_to_matrix(pose_6d)

@@ -57,6 +57,11 @@ def _distance(a: Tensor, b: Tensor) -> Tensor:
     return (a - b).norm(dim=-1).mean()
 
 
+def _mean_of(values: Tensor, chosen: Tensor) -> Tensor:
+    """Mean over the windows (B,) that are chosen; 0 where there is none."""
+    return (values.flatten(1).mean(1) * chosen).sum() / chosen.sum().clamp_min(1)
+
+
 def _change(values: Tensor) -> Tensor:
     return values[:, 1:] - values[:, :-1]
 
@@ -131,7 +136,7 @@ def recipe_losses(prediction: Prediction, truth: TrainingBatch) -> dict[str, Ten
         "camera_direction": (prediction.cam[..., 1:] - target[..., 1:]).abs().clamp(max=2).mean(),
         "camera_depth": depth,
         "camera_velocity": step.abs().clamp(max=1.0).mean(),
-        "contact": (prediction.contact - truth.contact).square().mean(),
+        "contact": _mean_of((prediction.contact - truth.contact).square(), truth.physical),
         "root": _root_terms(prediction.root_6d, truth.root_world),
         "root_refined": _root_terms(prediction.root_6d_refined, truth.root_world),
         "root_velocity": _velocity_terms(prediction.velocity, truth.root_velocity),

@@ -11,7 +11,7 @@ import torch
 __all__ = ["SNAPSHOT_NAME", "load_snapshot", "save_snapshot"]
 
 SNAPSHOT_NAME = "snapshot.pt"
-_KEYS = ("step", "network", "optimiser", "average", "generator", "torch_rng", "minutes", "config")
+_KEYS = ("step", "network", "optimiser", "average", "torch_rng", "minutes", "config")
 
 
 def save_snapshot(folder: Path, content: dict[str, Any]) -> Path:

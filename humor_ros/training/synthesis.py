@@ -57,6 +57,8 @@ class TrainingBatch:
             frame of the frame before.
         contact: (B, T, 4) contact probability of left toe, left heel, right toe, right heel.
         rotation_camera_world: (B, T + 1, 3, 3).
+        gravity: (B, T, 3) direction down in camera axes as an IMU tells it, or zeros.
+        physical: (B,) false where the motion was changed so that feet and way do not agree.
     """
 
     x: Tensor
@@ -79,6 +81,8 @@ class TrainingBatch:
     root_velocity: Tensor
     contact: Tensor
     rotation_camera_world: Tensor
+    gravity: Tensor
+    physical: Tensor
 
 
 def contact_labels(feet_world: Tensor) -> Tensor:
@@ -176,7 +180,18 @@ class WindowSource:
             root_velocity=velocity,
             contact=contact_labels(world.feet + hips[:, :, None])[:, 1:],
             rotation_camera_world=turn,
+            gravity=self._gravity(turn[:, 1:], generator),
+            physical=motion.physical,
         )
+
+    def _gravity(self, rotation_camera_world: Tensor, generator: torch.Generator) -> Tensor:
+        """Down in camera axes with a tilt error that stays over the window; zeros if unknown."""
+        batch = len(rotation_camera_world)
+        down = rotation_camera_world[..., :, 1]
+        error = self.noise.gravity_tilt_rad * torch.randn(batch, 1, 3, generator=generator)
+        down = (axis_angle_to_matrix(error) @ down[..., None])[..., 0]
+        known = torch.rand(batch, generator=generator) >= self.noise.gravity_unknown_probability
+        return down * known[:, None, None]
 
     def _detect(
         self, keypoints: Tensor, camera: CameraBatch, generator: torch.Generator

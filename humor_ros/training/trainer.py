@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +15,11 @@ from torch import nn
 from humor_ros.body.model import BodyModel
 from humor_ros.training.config import TrainConfig
 from humor_ros.training.ema import WeightAverage
-from humor_ros.training.initial_scale import scale_to_data
+from humor_ros.training.initial_scale import restart_lstms, scale_to_data
+from humor_ros.training.prefetch import batches_ahead
 from humor_ros.training.recipe_losses import recipe_losses, weighted_sum
 from humor_ros.training.snapshot import load_snapshot, save_snapshot
-from humor_ros.training.synthesis import WindowSource
+from humor_ros.training.synthesis import TrainingBatch, WindowSource
 from humor_ros.training.validation import run_network, validate
 from humor_ros.wham.network import WhamNetwork
 
@@ -53,6 +54,7 @@ class Trainer:
         folder: where the run is written; made if absent.
         clock: seconds, monotonic; only for the time limit and the time-based schedule.
         minutes: length of the run for the schedule; None: the schedule follows the steps alone.
+        workers: processes that make batches ahead; 0 makes them in this one. They change no batch.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Trainer:
         folder: Path,
         clock: Callable[[], float],
         minutes: float | None = None,
+        workers: int = 0,
     ) -> None:
         self.config = config
         self.body = body
@@ -76,16 +79,14 @@ class Trainer:
         self._started = clock()
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(config.seed)
-        self.generator = torch.Generator().manual_seed(config.seed)
+        self.workers = workers
+        self._batches: Iterator[TrainingBatch] | None = None
         self.network = WhamNetwork(config.network)
         _start_near_standing(self.network)
         first = torch.Generator().manual_seed(config.seed)
         scale_to_data(self.network, training.batch(config.optim.batch_size, first))
         _add_forget_bias(self.network, config.optim.forget_bias)
-        if config.optim.modules != "all":
-            wanted = config.optim.modules == "trajectory"
-            for name, parameter in self.network.named_parameters():
-                parameter.requires_grad_(name.startswith("trajectory_") == wanted)
+        _freeze_all_but(self.network, config.optim.modules)
         for parameter in self.network.integrator.parameters():
             parameter.requires_grad_(False)
         trained = [p for p in self.network.parameters() if p.requires_grad]
@@ -123,14 +124,15 @@ class Trainer:
             group["lr"] = rate
         teacher = optim.root_feedback == "teacher" and self.progress < optim.free_from
         self.network.train()
-        batch = self.training.batch(optim.batch_size, self.generator)
+        batch = self._next_batch()
         answer = run_network(
             self.network,
             self.body,
             batch,
             teacher=teacher,
             bfloat16=optim.bfloat16,
-            trajectory=optim.modules != "pose",
+            trajectory=optim.modules not in ("frames", "pose"),
+            recurrent=optim.modules != "frames",
         )
         terms = recipe_losses(answer, batch)
         loss = weighted_sum(terms, self.config.loss)
@@ -156,6 +158,12 @@ class Trainer:
             minutes=self.minutes,
         )
 
+    def _next_batch(self) -> TrainingBatch:
+        if self._batches is None:
+            size, seed = self.config.optim.batch_size, self.config.seed
+            self._batches = batches_ahead(self.training, size, seed, self.step, self.workers)
+        return next(self._batches)
+
     def averaged_network(self) -> WhamNetwork:
         """A copy of the network with the running mean of the weights."""
         network = WhamNetwork(self.config.network)
@@ -178,6 +186,7 @@ class Trainer:
             windows=self.config.validation_windows,
             frames=self.config.validation_frames,
             seed=self.config.seed + 1000,
+            recurrent=self.config.optim.modules != "frames",
         )
 
     def run(self, on_step: Callable[[StepReport], None] | None = None) -> None:
@@ -221,7 +230,6 @@ class Trainer:
                 "network": self.network.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
                 "average": self.average.state_dict(),
-                "generator": self.generator.get_state(),
                 "torch_rng": torch.get_rng_state(),
                 "minutes": self.minutes,
                 "config": self.config.to_dict(),
@@ -245,9 +253,9 @@ class Trainer:
             ) from error
         self.optimiser.load_state_dict(content["optimiser"])
         self.average.load_state_dict(content["average"])
-        self.generator.set_state(content["generator"])
         torch.set_rng_state(content["torch_rng"])
         self.step = int(content["step"])
+        self._batches = None
         self._minutes_before = float(content["minutes"])
         self._started = self._clock()
 
@@ -258,7 +266,23 @@ class Trainer:
         if average:
             for name, parameter in self.network.named_parameters():
                 parameter.data.copy_(content["average"]["values"][name])
+        if self.config.optim.restart_lstms:
+            first = torch.Generator().manual_seed(self.config.seed)
+            batch = self.training.batch(self.config.optim.batch_size, first)
+            restart_lstms(self.network, batch)
+            _add_forget_bias(self.network, self.config.optim.forget_bias)
         self.average = WeightAverage(self.network, self.config.optim.ema_decay)
+
+
+def _freeze_all_but(network: WhamNetwork, modules: str) -> None:
+    """Leave gradients to the parts that ``OptimConfig.modules`` names."""
+    if modules == "all":
+        return
+    for name, parameter in network.named_parameters():
+        wanted = name.startswith("trajectory_") == (modules == "trajectory")
+        if modules == "frames":
+            wanted = wanted and ".rnn." not in name and ".neural_init." not in name
+        parameter.requires_grad_(wanted)
 
 
 def _add_forget_bias(network: WhamNetwork, bias: float) -> None:

@@ -29,6 +29,7 @@ def run_network(
     teacher: bool,
     bfloat16: bool,
     trajectory: bool = True,
+    recurrent: bool = True,
 ) -> Prediction:
     """The network's answers to a batch; ``teacher`` tells it the noisy true root."""
     return predict_sequence(
@@ -42,7 +43,9 @@ def run_network(
         init_root=batch.init_root,
         root_feedback=batch.root_feedback if teacher else None,
         bfloat16=bfloat16,
+        gravity=batch.gravity,
         trajectory=trajectory,
+        recurrent=recurrent,
     )
 
 
@@ -110,6 +113,7 @@ def validate(
     frames: int,
     seed: int,
     batch_size: int = 48,
+    recurrent: bool = True,
 ) -> dict[str, float]:
     """Mean scores over windows that depend on the seed alone."""
     fixed = WindowSource(
@@ -129,7 +133,14 @@ def validate(
         while done < windows:
             size = min(batch_size, windows - done)
             batch = fixed.batch(size, generator)
-            answer = run_network(network, source.body, batch, teacher=False, bfloat16=False)
+            answer = run_network(
+                network,
+                source.body,
+                batch,
+                teacher=False,
+                bfloat16=False,
+                recurrent=recurrent,
+            )
             for name, value in score(answer, batch).items():
                 total[name] = total.get(name, 0.0) + value * size
             done += size

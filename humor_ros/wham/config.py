@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-__all__ = ["FULL_SIZE", "N_INPUT", "N_KEYPOINTS", "WhamConfig"]
+__all__ = ["FULL_SIZE", "N_GRAVITY", "N_INPUT", "N_KEYPOINTS", "WhamConfig"]
 
 N_KEYPOINTS = 17
 #: 34 normalised key-point coordinates and 3 numbers of where the box lies in the image.
 N_INPUT = 2 * N_KEYPOINTS + 3
+#: Direction of gravity in camera axes.
+N_GRAVITY = 3
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,14 @@ class WhamConfig:
         root_feedback: the same for the previous root orientation in the trajectory decoder.
             This one has no neural initialisation, so with False the initial orientation
             reaches only the roll-out and the refiner.
+        gravity_input: append the direction of gravity in camera axes to the key-points (three
+            more columns of the embedding; zeros where it is unknown). Not published.
+        lifter_blocks: residual blocks of a feed-forward lifter beside the embedding, which lifts
+            each frame by itself before the LSTMs relate frames; 0 is as published.
+        lifter_width: width of these blocks.
+        residual: add the input of the LSTMs of encoder, trajectory decoder and motion decoder to
+            their output, so that what one frame tells does not pass through their gates. Not
+            published.
         integrator_gate: when the integrator adds its input to its output. ``"frame"``: at
             each frame whose feature has no zero element (causal). ``"sequence"``: at all frames
             of a sample, if no element of any of its frames is zero, as the published code
@@ -57,12 +67,21 @@ class WhamConfig:
     kp_feedback: bool = True
     pose_feedback: bool = True
     root_feedback: bool = True
+    gravity_input: bool = False
+    lifter_blocks: int = 0
+    lifter_width: int = 512
+    residual: bool = False
     integrator_gate: str = "frame"
 
     def __post_init__(self) -> None:
         for name in ("d_embed", "n_layers", "n_refiner_layers", "d_feat", "d_integrator"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.lifter_blocks < 0 or self.lifter_width < 1:
+            raise ValueError(
+                f"lifter_blocks must be 0 or more and lifter_width positive, got "
+                f"{self.lifter_blocks} and {self.lifter_width}"
+            )
         if self.d_refiner < 0:
             raise ValueError(f"d_refiner must be 0 (= d_embed) or more, got {self.d_refiner}")
         for name in ("embed_dropout", "rnn_dropout", "integrator_dropout"):
@@ -72,6 +91,11 @@ class WhamConfig:
             raise ValueError(
                 f"integrator_gate must be 'frame' or 'sequence', got {self.integrator_gate!r}"
             )
+
+    @property
+    def n_input(self) -> int:
+        """Columns of the encoder's input: :data:`N_INPUT`, and 3 with gravity."""
+        return N_INPUT + (N_GRAVITY if self.gravity_input else 0)
 
     @property
     def d_context(self) -> int:

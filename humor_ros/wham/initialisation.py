@@ -1,4 +1,4 @@
-"""Where a stream starts when no image encoder tells the first pose: a person standing upright.
+"""Where a stream starts: from an image encoder's pose, or from a person standing upright.
 
 The published network starts from HMR2's pose of the first crop. Without image features a neutral
 standing pose that faces the camera takes its place; the packaged weights were trained with it (and,
@@ -14,13 +14,16 @@ import torch
 from torch import Tensor
 
 from humor_ros.geometry.rotation import axis_angle_to_matrix, matrix_to_rotation_6d
+from humor_ros.wham.keypoints import initial_input
 
 __all__ = [
+    "FirstFrame",
     "NeutralInitialisation",
     "initial_keypoints",
     "initial_root",
     "neutral_initialisation",
     "neutral_rotations",
+    "start_from_pose",
 ]
 
 #: Axis-angle (radians) of the joints that differ from SMPL's T-pose: arms hang down.
@@ -57,6 +60,49 @@ class NeutralInitialisation:
 
     init_kp: Tensor
     init_smpl: Tensor
+
+
+@dataclass(frozen=True)
+class FirstFrame:
+    """What ``WhamNetwork.initial_state`` takes, for P people.
+
+    Attributes:
+        init_kp: (P, 1, 88) 3D key-points (51, mid-hip centred, camera axes, metres) and the
+            network input of the frame (37).
+        init_smpl: (P, 1, 24, 6) pose, root in the camera frame, 6D in WHAM's rows.
+        init_root: (P, 1, 6) root orientation in WHAM's y-down world, 6D.
+    """
+
+    init_kp: Tensor
+    init_smpl: Tensor
+    init_root: Tensor
+
+    @property
+    def keypoints(self) -> Tensor:
+        """(P, 17, 3) COCO key-points, mid-hip centred, camera axes, metres."""
+        return self.init_kp[:, 0, :51].unflatten(-1, (17, 3))
+
+
+def start_from_pose(
+    body: _Body, betas: Tensor, rotations: Tensor, x: Tensor, rotation_world_camera: Tensor
+) -> FirstFrame:
+    """Start WHAM from a known pose, as the published network starts from HMR2's first crop.
+
+    Args:
+        body: body model in use.
+        betas: (P, 10) shape.
+        rotations: (P, 24, 3, 3) pose, the root's in the camera frame.
+        x: (P, 37) network input of the frame, unseen key-points not masked (as published).
+        rotation_world_camera: (3, 3) or (P, 3, 3) camera to WHAM's y-down world: gravity-true
+            in training, which an IMU supplies (the published demo takes the camera for it).
+    """
+    keypoints = body(betas, rotations).keypoints31[:, :17]
+    world = rotation_world_camera.to(rotations).expand(len(rotations), 3, 3)
+    return FirstFrame(
+        init_kp=initial_input(keypoints, x[:, None]),
+        init_smpl=matrix_to_rotation_6d(rotations)[:, None],
+        init_root=initial_root(world, rotations[:, 0]),
+    )
 
 
 def neutral_rotations(batch: int) -> Tensor:

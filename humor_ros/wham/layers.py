@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from humor_ros.wham.packed import LstmState, PackedRegressor
 
-__all__ = ["Integrator", "LstmState", "NeuralInitialization", "Regressor"]
+__all__ = ["Integrator", "Lifter", "LstmState", "NeuralInitialization", "Regressor"]
 
 
 class Regressor(nn.Module):
@@ -39,8 +39,12 @@ class Regressor(nn.Module):
         n_extra: int = 0,
         feedback_head: int = 0,
         feeds_back: bool = True,
+        residual: bool = False,
     ) -> None:
         super().__init__()
+        if residual and n_in != width:
+            raise ValueError(f"a residual needs as many inputs as outputs, got {n_in} and {width}")
+        self.residual = residual
         self.rnn = nn.LSTM(
             n_in + n_feedback + n_extra,
             width,
@@ -94,6 +98,7 @@ class Regressor(nn.Module):
             feedback_rows=slice(before, before + self.n_out[self.feedback_head]),
             n_feedback=self.n_feedback if self.feeds_back else 0,
             dropout=rnn.dropout if self.training else 0.0,
+            n_residual=self.n_in if self.residual else 0,
         )
 
     def forward(
@@ -132,6 +137,8 @@ class Regressor(nn.Module):
             feedback = x.new_zeros(*x.shape[:2], self.n_feedback)
         parts = [part for part in (x, feedback, extra) if part is not None]
         hidden, state = self._sequence(torch.cat(parts, dim=-1), state)
+        if self.residual:
+            hidden = hidden + x
         return [head(hidden) for head in self.heads()], hidden, state
 
     def _sequence(self, x: Tensor, state: LstmState) -> tuple[Tensor, LstmState]:
@@ -144,6 +151,34 @@ class Regressor(nn.Module):
         else:
             hidden, (h, c) = self.rnn(x, (h, c))
         return hidden, (h.transpose(0, 1), c.transpose(0, 1))
+
+
+class Lifter(nn.Module):
+    """Residual MLP that lifts the key-points of one frame, without any memory.
+
+    Depth from a 2D pose is mostly a matter of one frame; learning it apart from time takes far
+    fewer examples (Martinez et al., "A simple yet effective baseline for 3d human pose
+    estimation", ICCV 2017). Not part of the published WHAM.
+    """
+
+    def __init__(self, n_in: int, width: int, n_blocks: int, n_out: int) -> None:
+        super().__init__()
+        self.enter = nn.Linear(n_in, width)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(
+                nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, width)
+            )
+            for _ in range(n_blocks)
+        )
+        self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, n_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (..., in) to (..., out)."""
+        hidden = functional.gelu(self.enter(x))
+        for block in self.blocks:
+            hidden = hidden + block(hidden)
+        lifted: Tensor = self.leave(hidden)
+        return lifted
 
 
 class NeuralInitialization(nn.Module):

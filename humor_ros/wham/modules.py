@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from humor_ros.wham.config import N_INPUT, N_KEYPOINTS, WhamConfig
-from humor_ros.wham.layers import LstmState, NeuralInitialization, Regressor
+from humor_ros.wham.layers import Lifter, LstmState, NeuralInitialization, Regressor
 
 __all__ = ["MAIN_JOINTS", "MotionDecoder", "MotionEncoder", "TrajectoryDecoder"]
 __all__ += ["TrajectoryRefiner"]
@@ -24,7 +24,12 @@ class MotionEncoder(nn.Module):
 
     def __init__(self, config: WhamConfig) -> None:
         super().__init__()
-        self.embed_layer = nn.Linear(N_INPUT, config.d_embed)
+        self.embed_layer = nn.Linear(config.n_input, config.d_embed)
+        self.lifter = (
+            Lifter(config.n_input, config.lifter_width, config.lifter_blocks, config.d_embed)
+            if config.lifter_blocks
+            else None
+        )
         self.pos_drop = nn.Dropout(config.embed_dropout)
         self.neural_init = NeuralInitialization(_N_KP3D + N_INPUT, config.d_embed, config.n_layers)
         self.regressor = Regressor(
@@ -35,7 +40,13 @@ class MotionEncoder(nn.Module):
             dropout=config.rnn_dropout,
             n_feedback=_N_KP3D,
             feeds_back=config.kp_feedback,
+            residual=config.residual,
         )
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Masked key-points of single frames, (..., n_input) to (..., d_embed)."""
+        embedded: Tensor = self.embed_layer(x)
+        return embedded if self.lifter is None else embedded + self.lifter(x)
 
     def forward(
         self, x: Tensor, state: LstmState, previous: Tensor, feedback: Tensor | None = None
@@ -43,7 +54,7 @@ class MotionEncoder(nn.Module):
         """Encode masked key-points.
 
         Args:
-            x: (P, T, 37) after :meth:`WhamNetwork.preprocess`.
+            x: (P, T, n_input) after :meth:`WhamNetwork.preprocess`.
             state: LSTM state.
             previous: (P, 51) previous 3D key-points.
             feedback: (P, T, 51) or None.
@@ -51,7 +62,7 @@ class MotionEncoder(nn.Module):
         Returns:
             Key-points (P, T, 51), motion context (P, T, d_context), new LSTM state.
         """
-        embedded = self.pos_drop(self.embed_layer(x))
+        embedded = self.pos_drop(self.embed(x))
         (kp3d,), hidden, state = self.regressor(
             embedded,
             state,
@@ -76,6 +87,7 @@ class TrajectoryDecoder(nn.Module):
             n_extra=6,
             feedback_head=1,
             feeds_back=config.root_feedback,
+            residual=config.residual,
         )
 
     def forward(
@@ -124,6 +136,7 @@ class MotionDecoder(nn.Module):
             dropout=config.rnn_dropout,
             n_feedback=144,
             feeds_back=config.pose_feedback,
+            residual=config.residual,
         )
 
     def forward(

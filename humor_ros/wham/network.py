@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from humor_ros.wham.config import N_KEYPOINTS, WhamConfig
+from humor_ros.wham.config import N_GRAVITY, N_KEYPOINTS, WhamConfig
 from humor_ros.wham.layers import Integrator
 from humor_ros.wham.modules import (
     MAIN_JOINTS,
@@ -58,19 +58,23 @@ class WhamNetwork(nn.Module):
         self.motion_decoder = MotionDecoder(config)
         self.trajectory_refiner = TrajectoryRefiner(config)
 
-    def preprocess(self, x: Tensor, mask: Tensor) -> Tensor:
+    def preprocess(self, x: Tensor, mask: Tensor, gravity: Tensor | None = None) -> Tensor:
         """Put the learned embedding in the place of key-points that are not seen.
 
         Args:
             x: (P, T, 37), not written to; masked entries may be anything, NaN too.
             mask: (P, T, 17) bool, true where not seen.
+            gravity: (P, T, 3) as in :class:`WhamInputs`; appended by a network that takes it.
 
         Returns:
-            (P, T, 37).
+            (P, T, n_input).
         """
         keypoints = x[..., : 2 * N_KEYPOINTS].unflatten(-1, (N_KEYPOINTS, 2))
         keypoints = torch.where(mask[..., None], self.mask_embedding, keypoints)
-        return torch.cat((keypoints.flatten(-2), x[..., 2 * N_KEYPOINTS :]), dim=-1)
+        parts = [keypoints.flatten(-2), x[..., 2 * N_KEYPOINTS :]]
+        if self.config.gravity_input:
+            parts.append(x.new_zeros(*x.shape[:-1], N_GRAVITY) if gravity is None else gravity)
+        return torch.cat(parts, dim=-1)
 
     def initial_state(self, init_kp: Tensor, init_smpl: Tensor, init_root: Tensor) -> WhamState:
         """State before the first frame of P people.
@@ -125,7 +129,7 @@ class WhamNetwork(nn.Module):
         """
         feedback = feedback or Feedback()
         kp3d, context, encoder = self.motion_encoder(
-            self.preprocess(inputs.x, inputs.mask),
+            self.preprocess(inputs.x, inputs.mask, inputs.gravity),
             (state.encoder_h, state.encoder_c),
             state.kp3d,
             feedback.kp3d,

@@ -6,16 +6,29 @@ import numpy as np
 import torch
 
 from humor_ros.geometry import PinholeCamera
-from humor_ros.types import Array, Track, TrackingState
+from humor_ros.types import Array, CameraMotion, Track, TrackingState
 from humor_ros.wham.boxes import box_of_keypoints
 from humor_ros.wham.camera_input import camera_angular_velocity
 from humor_ros.wham.keypoints import MIN_CONFIDENCE, keypoint_mask, normalise_keypoints
 from humor_ros.wham.values import WhamInputs
 
-__all__ = ["network_inputs", "smoothed_boxes", "tight_box", "virtual_keypoints"]
+__all__ = [
+    "gravity_in_camera",
+    "network_inputs",
+    "smoothed_boxes",
+    "tight_box",
+    "virtual_keypoints",
+]
 
 #: With fewer joints in view the extent of the key-points says nothing of the person.
 _MIN_BOX_JOINTS = 3
+
+
+def gravity_in_camera(motion: CameraMotion) -> Array | None:
+    """(3,) direction down in camera axes, or None where the camera is only assumed level."""
+    if not motion.gravity_known:
+        return None
+    return -np.asarray(motion.rotation_world_camera, dtype=float)[2]
 
 
 def virtual_keypoints(track: Track, camera: PinholeCamera) -> Array:
@@ -56,8 +69,22 @@ def smoothed_boxes(previous: Array, way: Array, keep: float) -> Array:
     return np.stack(boxes)
 
 
-def network_inputs(way: Array, boxes: Array, rotation: Array, camera: PinholeCamera) -> WhamInputs:
-    """Network inputs of P people over n sub-steps from key-points (P, n, 17, 3)."""
+def network_inputs(
+    way: Array,
+    boxes: Array,
+    rotation: Array,
+    camera: PinholeCamera,
+    gravity: Array | None = None,
+) -> WhamInputs:
+    """Network inputs of P people over n sub-steps.
+
+    Args:
+        way: (P, n, 17, 3) key-points in the virtual camera with confidence.
+        boxes: (P, n, 3) centre px and side / 200.
+        rotation: (3, 3) of the camera from sub-step to sub-step, R_{k-1} R_k^T.
+        camera: the virtual camera.
+        gravity: (3,) direction down in camera axes; None where it is unknown.
+    """
     people, count = way.shape[:2]
     points = torch.as_tensor(way, dtype=torch.float32)
     size = torch.tensor([[float(camera.width), float(camera.height)]]).expand(people, 2)
@@ -66,4 +93,5 @@ def network_inputs(way: Array, boxes: Array, rotation: Array, camera: PinholeCam
         x=normalise_keypoints(points, torch.as_tensor(boxes, dtype=torch.float32), size),
         mask=keypoint_mask(points[..., 2]),
         cam_angvel=turned.expand(people, count, 6),
+        gravity=None if gravity is None else turned.new_tensor(gravity).expand(people, count, 3),
     )

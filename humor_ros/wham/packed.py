@@ -52,6 +52,7 @@ class PackedRegressor:
         feedback_rows: rows of ``head`` that are fed back at the next frame.
         n_feedback: fed-back inputs, 0 where the feedback is off.
         dropout: between layers; 0 outside training.
+        n_residual: leading inputs that are added to the output, 0 for none.
     """
 
     weights: tuple[Tensor, ...]
@@ -62,6 +63,7 @@ class PackedRegressor:
     feedback_rows: slice
     n_feedback: int
     dropout: float = 0.0
+    n_residual: int = 0
 
     def run(
         self, x: Tensor, state: LstmState, previous: Tensor | None
@@ -74,13 +76,15 @@ class PackedRegressor:
             previous: (P, n) output fed back at the first frame; None where it is off.
 
         Returns:
-            Outputs of each head (P, T, n), hidden states (P, T, width), the new state.
+            Outputs of each head (P, T, n), outputs of the LSTM (P, T, width), the new state.
         """
         hidden, cell = (list(part.unbind(1)) for part in state)
         if x.shape[1] == 1:
             parts = (x[:, 0],) if previous is None else (x[:, 0], previous)
             top = self._advance(torch.cat((*parts, hidden[0]), -1), None, hidden, cell)
             top = top[:, None]
+            if self.n_residual:
+                top = top + x[..., : self.n_residual]
         else:
             top = self._scan(x, previous, hidden, cell)
         outputs = affine(top.flatten(0, 1), self.head, self.head_bias).unflatten(0, x.shape[:2])
@@ -95,9 +99,11 @@ class PackedRegressor:
         head = self.head[self.feedback_rows]
         head_bias = self.head_bias[self.feedback_rows]
         frames = []
-        for gates in known.unbind(1):
+        for frame, gates in enumerate(known.unbind(1)):
             parts = (hidden[0],) if previous is None else (previous, hidden[0])
             top = self._advance(torch.cat(parts, -1), gates, hidden, cell)
+            if self.n_residual:
+                top = top + x[:, frame, : self.n_residual]
             frames.append(top)
             if previous is not None:
                 previous = functional.linear(top, head, head_bias).to(top.dtype)

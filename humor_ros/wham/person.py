@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from humor_ros.types import Array
 from humor_ros.wham.anchor import PositionFilter
+from humor_ros.wham.answer import Answer
+from humor_ros.wham.correction import Correction
 
 __all__ = ["PersonMemory", "PersonMotion"]
 
@@ -55,6 +57,9 @@ class PersonMemory:
         betas: (10,) averaged shape; ``betas_time_s`` how much time stands in it.
         orientation_world: (3, 3) last root orientation, z-up world.
         place: world position of the mid-hip, None before the first output.
+        told: what was told last of the network's answer.
+        correction: what is left between that and the network, after a late correction.
+        image_started: whether the network's state began from an image encoder's pose.
     """
 
     track_id: int
@@ -64,3 +69,6 @@ class PersonMemory:
     betas_time_s: float
     orientation_world: Array
     place: PositionFilter | None
+    told: Answer | None = None
+    correction: Correction | None = None
+    image_started: bool = False

@@ -7,20 +7,24 @@ network's own world is y-down (spec of WHAM, section 0), and both differ by a co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from humor_ros.body import BodyModel
-from humor_ros.geometry import ROTATION_FLU_OPTICAL, PinholeCamera, rotation_6d_to_matrix
+from humor_ros.geometry import ROTATION_FLU_OPTICAL, PinholeCamera
 from humor_ros.types import Array, CameraMotion, Track
 from humor_ros.wham.answer import Answer, answer_of
 from humor_ros.wham.boxes import box_of_xyxy
-from humor_ros.wham.initialisation import initial_root, neutral_initialisation
+from humor_ros.wham.correction import Correction
+from humor_ros.wham.history import Branch, History, Moment
+from humor_ros.wham.image_feature import PersonFeature
 from humor_ros.wham.network import WhamNetwork
 from humor_ros.wham.observation import (
+    gravity_in_camera,
     network_inputs,
     smoothed_boxes,
     tight_box,
@@ -34,9 +38,9 @@ from humor_ros.wham.resampling import (
     substep_count,
 )
 from humor_ros.wham.runner import StreamingNetwork, prepare_for_streaming
-from humor_ros.wham.state import WhamState
+from humor_ros.wham.stepper import PeopleState, Stepper, cat_states
 from humor_ros.wham.stream_config import StreamConfig
-from humor_ros.wham.values import WhamOutputs
+from humor_ros.wham.values import WhamInputs
 from humor_ros.wham.world_place import place_person
 
 __all__ = ["PersonMotion", "StreamConfig", "WhamStream"]
@@ -57,9 +61,19 @@ class WhamStream:
         packed = isinstance(network, StreamingNetwork)
         self._network = network if packed else prepare_for_streaming(network)
         self._body = body.eval()
-        self._config = config or StreamConfig()
+        self._config = config = config or StreamConfig()
+        #: How people begin and step; holds no state.
+        self.stepper = Stepper(
+            self._network,
+            self._body,
+            features=config.image_features,
+            missing=config.missing_feature,
+            flip=config.flip_averaging,
+        )
+        #: What happened lately; may be read by another thread.
+        self.history = History(config.history_s)
         self._people: list[PersonMemory] = []
-        self._state: WhamState | None = None
+        self._state: PeopleState | None = None
         self._stamp_s: float | None = None
         self._image_size: tuple[int, int] | None = None
 
@@ -71,10 +85,54 @@ class WhamStream:
     def reset(self) -> None:
         """Forget everybody."""
         self._people, self._state, self._stamp_s = [], None, None
+        self.history.clear()
+
+    @property
+    def stamp_s(self) -> float | None:
+        """Of the last image, seconds."""
+        return self._stamp_s
+
+    def correct(self, branch: Branch) -> tuple[int, ...]:
+        """Go on from a corrected path; what is told moves over to it without a jump.
+
+        Args:
+            branch: as far as the stream has come.
+
+        Returns:
+            Ids of those who did.
+
+        Raises:
+            ValueError: the branch ends at another image than the stream.
+        """
+        if branch.stamp_s != self._stamp_s:
+            raise ValueError(
+                f"the branch ends at {branch.stamp_s:.6f} s and the stream at {self._stamp_s} s; "
+                "advance the branch first"
+            )
+        rows = {person.track_id: row for row, person in enumerate(self._people)}
+        found = [i for i, track in enumerate(branch.track_ids) if track in rows]
+        if self._state is None or not found:
+            return ()
+        states = [self._state, branch.state.select(found)]
+        order = list(range(len(self._people)))
+        for at, i in enumerate(found):
+            row = rows[branch.track_ids[i]]
+            order[row] = len(order) + at
+            person, answer = self._people[row], branch.answers[i]
+            correction = None if person.told is None else Correction.between(person.told, answer)
+            self._people[row] = replace(person, correction=correction, image_started=True)
+        self._state = cat_states(states).select(order)
+        ids = tuple(branch.track_ids[i] for i in found)
+        self.history.corrected(ids, branch.stamp_s)
+        return ids
 
     @torch.inference_mode()
     def step(
-        self, tracks: Sequence[Track], motion: CameraMotion, camera: PinholeCamera
+        self,
+        tracks: Sequence[Track],
+        motion: CameraMotion,
+        camera: PinholeCamera,
+        features: Mapping[int, PersonFeature] | None = None,
     ) -> list[PersonMotion]:
         """Advance everybody to one image.
 
@@ -83,6 +141,8 @@ class WhamStream:
                 OCCLUDED one is stepped with all key-points masked.
             motion: camera motion since the previous call.
             camera: the real camera; key-points are taken to its virtual pinhole.
+            features: by track id, of this very image. Who begins with one begins from the
+                encoder's pose. Features that come later enter by :meth:`correct`.
 
         Returns:
             One motion for each track, in order.
@@ -91,9 +151,14 @@ class WhamStream:
         size = (camera.width, camera.height)
         if not 0.0 <= interval_s <= MAX_GAP_S or size != self._image_size:
             self._state = None  # shape and place are remembered, motion is not
+            self.history.clear()
         self._image_size = size
         self._stamp_s = motion.stamp_s
         virtual = camera.virtual()
+        features = features or {}
+        attitude = torch.as_tensor(
+            ROTATION_FLU_OPTICAL.T @ motion.rotation_world_camera, dtype=torch.float32
+        )
         keypoints = [virtual_keypoints(track, camera) for track in tracks]
         known = {person.track_id: person for person in self._people}
         rows = {person.track_id: row for row, person in enumerate(self._people)}
@@ -102,7 +167,7 @@ class WhamStream:
         news = [i for i in range(len(tracks)) if i not in olds]
         people: dict[int, PersonMemory] = {}
         answers: dict[int, Answer] = {}
-        states: list[WhamState] = []
+        states: list[PeopleState] = []
         if olds and self._state is not None:
             before = [known[tracks[i].track_id] for i in olds]
             state = self._state.select([rows[tracks[i].track_id] for i in olds])
@@ -116,20 +181,44 @@ class WhamStream:
                 for p, w in zip(before, way, strict=True)
             ]
             step = split_rotation(motion.rotation_previous_current, count)
-            inputs = network_inputs(np.stack(way), np.stack(boxes), step, virtual)
-            state, outputs = self._network.step(state, inputs, self._body)
+            inputs = network_inputs(
+                np.stack(way), np.stack(boxes), step, virtual, gravity_in_camera(motion)
+            )
+            ids = [tracks[i].track_id for i in olds]
+            self._remember(False, ids, state, inputs, attitude, [p.image_started for p in before])
+            state, outputs = self.stepper.step(state, inputs, _by_row(ids, features))
             states.append(state)
             for row, i in enumerate(olds):
-                answers[i] = answer_of(outputs, row)
-                people[i] = replace(before[row], keypoints=keypoints[i], box=boxes[row][-1])
-        if news:
-            state, outputs, boxes_new = self._begin(
-                [keypoints[i] for i in news], [tracks[i].box_xyxy for i in news], motion, virtual
+                answer, correction = self._told(
+                    answer_of(outputs, row), before[row].correction, interval_s
+                )
+                answers[i] = answer
+                people[i] = replace(
+                    before[row],
+                    keypoints=keypoints[i],
+                    box=boxes[row][-1],
+                    told=answer,
+                    correction=correction,
+                )
+        seen = [i for i in news if tracks[i].track_id in features]
+        news = seen + [i for i in news if i not in seen]
+        for group, from_image in ((seen, True), (news[len(seen) :], False)):
+            if not group:
+                continue
+            ids = [tracks[i].track_id for i in group]
+            inputs, boxes_new = self._first_inputs(
+                [keypoints[i] for i in group], [tracks[i].box_xyxy for i in group], motion, virtual
             )
+            if from_image:
+                state = self.stepper.from_image(inputs, [features[t] for t in ids], attitude)
+            else:
+                state = self.stepper.neutral(inputs, attitude)
+            self._remember(True, ids, state, inputs, attitude, [from_image] * len(ids))
+            state, outputs = self.stepper.step(state, inputs, _by_row(ids, features))
             states.append(state)
-            for row, i in enumerate(news):
+            for row, i in enumerate(group):
                 answers[i] = answer_of(outputs, row)
-                people[i] = self._newcomer(
+                newcomer = self._newcomer(
                     tracks[i].track_id,
                     keypoints[i],
                     boxes_new[row],
@@ -137,6 +226,7 @@ class WhamStream:
                     motion,
                     known.get(tracks[i].track_id),
                 )
+                people[i] = replace(newcomer, image_started=from_image)
         order = olds + news
         motions: dict[int, PersonMotion] = {}
         self._people = []
@@ -152,17 +242,50 @@ class WhamStream:
                 interval_s,
             )
             self._people.append(person)
-        self._state = WhamState.cat(states) if states else None
+        self._state = cat_states(states) if states else None
         return [motions[i] for i in range(len(tracks))]
 
-    def _begin(
+    def _remember(
+        self,
+        begins: bool,
+        track_ids: list[int],
+        state: PeopleState,
+        inputs: WhamInputs,
+        attitude: Tensor,
+        image_started: list[bool],
+    ) -> None:
+        if self._config.history_s > 0.0 and self._stamp_s is not None:
+            self.history.add(
+                Moment(
+                    self._stamp_s,
+                    begins,
+                    tuple(track_ids),
+                    state,
+                    inputs,
+                    attitude,
+                    tuple(image_started),
+                )
+            )
+
+    def _told(
+        self, said: Answer, correction: Correction | None, interval_s: float
+    ) -> tuple[Answer, Correction | None]:
+        """What is told of what the network says, and what is left of the correction."""
+        if correction is None:
+            return said, None
+        correction = correction.after(interval_s, self._config.correction_time_s)
+        if correction.negligible:
+            return said, None
+        return correction.applied(said), correction
+
+    def _first_inputs(
         self,
         keypoints: list[Array],
         boxes_xyxy: list[Array],
         motion: CameraMotion,
         virtual: PinholeCamera,
-    ) -> tuple[WhamState, WhamOutputs, Array]:
-        """First frame of new people: a first pass finds the root, a second starts the world."""
+    ) -> tuple[WhamInputs, Array]:
+        """Inputs of the first frame of new people, and their boxes."""
         boxes = np.stack(
             [
                 tight if (tight := tight_box(points)) is not None else box_of_xyxy(xyxy)
@@ -170,19 +293,8 @@ class WhamStream:
             ]
         )
         way = np.stack(keypoints)[:, None]
-        inputs = network_inputs(way, boxes[:, None], np.eye(3), virtual)
-        start = neutral_initialisation(self._body, inputs.x[:, 0], inputs.mask[:, 0])
-        attitude = ROTATION_FLU_OPTICAL.T @ motion.rotation_world_camera
-        rotation = torch.as_tensor(attitude, dtype=inputs.x.dtype).expand(len(boxes), 3, 3)
-        facing = rotation_6d_to_matrix(start.init_smpl[:, 0, 0])
-        root = initial_root(rotation, facing)
-        state = self._network.initial_state(start.init_kp, start.init_smpl, root)
-        _, outputs = self._network.step(state, inputs, self._body)
-        facing = outputs.rotations[:, 0, 0]
-        root = initial_root(rotation, facing)
-        state = self._network.initial_state(start.init_kp, start.init_smpl, root)
-        state, outputs = self._network.step(state, inputs, self._body)
-        return state, outputs, boxes
+        gravity = gravity_in_camera(motion)
+        return network_inputs(way, boxes[:, None], np.eye(3), virtual, gravity), boxes
 
     def _newcomer(
         self,
@@ -195,5 +307,21 @@ class WhamStream:
     ) -> PersonMemory:
         orientation = motion.rotation_world_camera @ answer.rotations[-1, 0]
         if before is not None:  # back after a gap: shape and place are remembered
-            return replace(before, keypoints=keypoints, box=box, orientation_world=orientation)
-        return PersonMemory(track_id, keypoints, box, answer.betas[-1], 0.0, orientation, None)
+            return replace(
+                before,
+                keypoints=keypoints,
+                box=box,
+                orientation_world=orientation,
+                told=answer,
+                correction=None,
+            )
+        return PersonMemory(
+            track_id, keypoints, box, answer.betas[-1], 0.0, orientation, None, told=answer
+        )
+
+
+def _by_row(
+    track_ids: Sequence[int], features: Mapping[int, PersonFeature]
+) -> dict[int, PersonFeature]:
+    """Features of the people of a batch by its rows."""
+    return {row: features[track] for row, track in enumerate(track_ids) if track in features}

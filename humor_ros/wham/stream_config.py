@@ -23,6 +23,14 @@ class StreamConfig:
         fit_keypoints: fit the camera-frame position to the measured key-points, with the
             network's own answer as a prior; False leaves the network's answer.
         orientation_sigma_rad: standard deviation of the camera-frame root orientation.
+        flip_averaging: average pose, shape and contacts with those of the mirrored image, as the
+            published evaluation does; doubles the network's work.
+        image_features: an image encoder is in use.
+        missing_feature: what the integrator does at frames without a feature while an encoder is
+            in use: ``"zero"``, a zero feature without the residual, as the published training
+            had it; ``"context"``, nothing. See ``stepper``.
+        history_s: how old the image of a late feature may be; 0 keeps no history.
+        correction_time_s: time constant with which what is told moves over to a corrected path.
     """
 
     world_mode: Literal["imu", "wham"] = "imu"
@@ -31,6 +39,11 @@ class StreamConfig:
     betas_time_s: float = 10.0
     fit_keypoints: bool = True
     orientation_sigma_rad: float = 0.2
+    flip_averaging: bool = False
+    image_features: bool = False
+    missing_feature: Literal["zero", "context"] = "zero"
+    history_s: float = 0.0
+    correction_time_s: float = 0.15
 
     def __post_init__(self) -> None:
         if self.world_mode not in ("imu", "wham"):
@@ -39,3 +52,11 @@ class StreamConfig:
             raise ValueError(f"box_smoothing must be in [0, 1), got {self.box_smoothing}")
         if not self.betas_time_s > 0.0:
             raise ValueError(f"betas_time_s must be positive, got {self.betas_time_s}")
+        if self.missing_feature not in ("zero", "context"):
+            raise ValueError(
+                f"missing_feature must be 'zero' or 'context', got {self.missing_feature!r}"
+            )
+        if not self.history_s >= 0.0:
+            raise ValueError(f"history_s must be 0 or more, got {self.history_s}")
+        if not self.correction_time_s > 0.0:
+            raise ValueError(f"correction_time_s must be positive, got {self.correction_time_s}")

@@ -53,6 +53,8 @@ class WhamInputs:
         bbox: (P, T, 3) box centre x, y (pixels) and side / 200; for the camera translation.
         res: (P, 2) image width and height, pixels.
         cam_intrinsics: (P, 1 or T, 3, 3) pinhole matrix.
+        gravity: (P, T, 3) unit vector of the direction down in camera axes, zeros where it is
+            unknown; None means unknown everywhere. Read by networks with ``gravity_input``.
     """
 
     x: Tensor
@@ -63,6 +65,7 @@ class WhamInputs:
     bbox: Tensor | None = None
     res: Tensor | None = None
     cam_intrinsics: Tensor | None = None
+    gravity: Tensor | None = None
 
     @property
     def n_people(self) -> int:

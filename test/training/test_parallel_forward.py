@@ -21,10 +21,14 @@ def batch(tiny, library, body):
     return source.batch(3, torch.Generator().manual_seed(0))
 
 
-@pytest.fixture
-def network(tiny):
+ADDITIONS = {"gravity_input": True, "lifter_blocks": 2, "lifter_width": 24, "residual": True}
+
+
+@pytest.fixture(params=[{}, ADDITIONS], ids=["as published", "with our additions"])
+def network(tiny, request):
     torch.manual_seed(0)
-    network = WhamNetwork(replace(tiny.network, n_layers=2, n_refiner_layers=2)).eval()
+    sizes = {"n_layers": 2, "n_refiner_layers": 2, **request.param}
+    network = WhamNetwork(replace(tiny.network, **sizes)).eval()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter += 0.05 * torch.randn_like(parameter)
@@ -35,7 +39,9 @@ def network(tiny):
 
 @pytest.mark.parametrize("teacher", [False, True])
 def test_it_equals_the_networks_forward(network, body, batch, teacher):
-    inputs = WhamInputs(x=batch.x, mask=batch.mask, cam_angvel=batch.cam_angvel)
+    inputs = WhamInputs(
+        x=batch.x, mask=batch.mask, cam_angvel=batch.cam_angvel, gravity=batch.gravity
+    )
     feedback = Feedback(root=batch.root_feedback) if teacher else None
     with torch.no_grad():
         ours = run_network(network, body, batch, teacher=teacher, bfloat16=False)

@@ -1,0 +1,77 @@
+"""Training batches made ahead by other processes, the same ones whoever makes them.
+
+Batch k of a run depends on the run's seed and k alone, so a run gives the same weights with and
+without workers, and continues after an interruption as if there had been none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import multiprocessing
+
+from humor_ros.training.synthesis import TrainingBatch, WindowSource
+
+__all__ = ["batch_of_step", "batches_ahead"]
+
+_AHEAD = 4
+_SEED_STRIDE = 1_000_003
+
+
+def batch_of_step(source: WindowSource, size: int, seed: int, step: int) -> TrainingBatch:
+    """Batch number ``step`` of the run with this seed."""
+    generator = torch.Generator().manual_seed(seed * _SEED_STRIDE + step)
+    return source.batch(size, generator)
+
+
+def batches_ahead(
+    source: WindowSource, size: int, seed: int, first_step: int, workers: int
+) -> Iterator[TrainingBatch]:
+    """Batches from ``first_step`` on, without end.
+
+    Args:
+        source: makes them.
+        size: windows of each.
+        seed: of the run.
+        first_step: number of the first batch.
+        workers: processes that make them ahead, each with one thread; 0 makes them here.
+    """
+    if workers == 0:
+        step = first_step
+        while True:
+            yield batch_of_step(source, size, seed, step)
+            step += 1
+    context = multiprocessing.get_context("spawn")
+    queues = [context.Queue(_AHEAD) for _ in range(workers)]
+    processes = [
+        context.Process(
+            target=_make,
+            args=(source, size, seed, first_step + index, workers, queue),
+            daemon=True,
+        )
+        for index, queue in enumerate(queues)
+    ]
+    for process in processes:
+        process.start()
+    try:
+        while True:
+            for queue in queues:
+                # NumPy arrays travel as bytes: shared memory for tensors needs file handles.
+                yield TrainingBatch(**{k: torch.from_numpy(v) for k, v in queue.get().items()})
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
+
+
+def _make(
+    source: WindowSource, size: int, seed: int, first_step: int, stride: int, queue: Any
+) -> None:
+    torch.set_num_threads(1)
+    step = first_step
+    while True:
+        batch = batch_of_step(source, size, seed, step)
+        queue.put({name: value.numpy() for name, value in vars(batch).items()})
+        step += stride

@@ -9,21 +9,15 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 
+from humor_ros.array_pickle import ArrayUnpickler
+
 __all__ = ["read_smpl_pickle"]
 
-_NUMPY_MODULES = ("numpy.core", "numpy._core")
-_NUMPY_NAMES = {
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    *((f"{room}.multiarray", "_reconstruct") for room in _NUMPY_MODULES),
-    *((f"{room}.multiarray", "scalar") for room in _NUMPY_MODULES),
-    *((f"{room}.numeric", "_frombuffer") for room in _NUMPY_MODULES),
-}
 _SPARSE_CLASSES = {
     "csc_matrix": sparse.csc_matrix,
     "csr_matrix": sparse.csr_matrix,
@@ -50,17 +44,12 @@ def _new_record(cls: type, *_base_and_state: Any) -> _Record:
     return cls()
 
 
-def _latin1(text: str, _encoding: str = "latin1") -> bytes:
-    """Stand in for ``_codecs.encode``, by which Python 2 byte strings are spelt."""
-    return text.encode("latin1")
-
-
-class _SmplUnpickler(pickle.Unpickler):
+class _SmplUnpickler(ArrayUnpickler):
     """Admits arrays and nothing that acts."""
 
+    content = "SMPL body"
+
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in _NUMPY_NAMES:
-            return super().find_class(module, name)
         package = module.partition(".")[0]
         if package == "chumpy" or (package == "scipy" and name in _SPARSE_CLASSES):
             return type(name, (_Record,), {"origin": f"{module}.{name}"})
@@ -68,9 +57,7 @@ class _SmplUnpickler(pickle.Unpickler):
             return _new_record
         if module in ("__builtin__", "builtins") and name == "object":
             return object
-        if (module, name) == ("_codecs", "encode"):
-            return _latin1
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no SMPL body needs")
+        return super().find_class(module, name)
 
 
 def _rebuild_sparse(record: _Record) -> np.ndarray:
@@ -108,11 +95,6 @@ def _plain(value: Any) -> Any:
     return _rebuild_chumpy(value) if value.origin.startswith("chumpy") else _rebuild_sparse(value)
 
 
-def _load(stream: BinaryIO) -> Any:
-    # latin1 is what NumPy asks for when it reads arrays that Python 2 pickled.
-    return _SmplUnpickler(stream, encoding="latin1").load()
-
-
 def read_smpl_pickle(path: Path) -> dict[str, Any]:
     """Read a body file as a dictionary of plain NumPy arrays, strings and numbers.
 
@@ -128,7 +110,7 @@ def read_smpl_pickle(path: Path) -> dict[str, Any]:
     """
     try:
         with path.open("rb") as stream:
-            content = _load(stream)
+            content = _SmplUnpickler(stream).load()
         if not isinstance(content, dict):
             raise ValueError(f"it holds a {type(content).__name__}, not a dictionary of arrays")
         return {str(key): _plain(value) for key, value in content.items()}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import pickle
-import pickletools
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -17,13 +16,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from humor_ros.array_pickle import check_pickle_program
+
 __all__ = ["read_tensor_pickle"]
 
 #: Gives the storage of a name in the archive, of at least so many bytes.
 FindStorage = Callable[[str, int], torch.UntypedStorage]
 
 _MAX_PROTOCOL = 4
-_REMEMBER = ("PUT", "BINPUT", "LONG_BINPUT")
 
 _STORAGES: dict[str, torch.dtype] = {
     "BFloat16Storage": torch.bfloat16,
@@ -53,17 +53,8 @@ def read_tensor_pickle(data: bytes, find_storage: FindStorage) -> Any:
         pickle.UnpicklingError: the pickle is spoilt. So may be said by ``ValueError``,
             ``TypeError``, ``LookupError``, ``AttributeError``, ``RuntimeError`` or ``EOFError``.
     """
-    _check_program(data)
+    check_pickle_program(data, _MAX_PROTOCOL)
     return _TensorUnpickler(data, find_storage).load()
-
-
-def _check_program(data: bytes) -> None:
-    """Refuse a pickle that would take more memory than it has bytes, as a spoilt one may."""
-    for operation, argument, _ in pickletools.genops(data):
-        if operation.proto > _MAX_PROTOCOL:
-            raise pickle.UnpicklingError(f"its pickle holds {operation.name}")
-        if operation.name in _REMEMBER and not 0 <= int(argument or 0) <= len(data):
-            raise pickle.UnpicklingError(f"its pickle remembers {argument} things")
 
 
 class _Inert:

@@ -21,6 +21,7 @@ from scipy.spatial.transform import Rotation
 from humor_ros.geometry.camera import PinholeCamera
 from humor_ros.io.track_writer import write_npz
 from humor_ros.training.sequence_schema import (
+    ALSO_GUARDED,
     ARRAYS,
     FORMAT_VERSION,
     GUARDS,
@@ -67,6 +68,8 @@ class PersonSequence:
         img_features: (T, F) image encoder's features; has_features: (T,).
         init_pose: (T, 24, 3, 3) image encoder's pose, root in the camera, init_kp3d:
             (T, 17, 3) its COCO key-points, camera axes, mid-hip centred; has_init: (T,).
+        img_features_mirrored, init_pose_mirrored, init_kp3d_mirrored: the same of the mirrored
+            crops, not mirrored back; for flip averaging.
         body: whose shape space ``betas`` are of: "smpl" or "packaged"; gender: "neutral",
             "female" or "male".
         pose: (T, 24, 3, 3) true joint rotations, the root's in the camera; betas: (T, 10);
@@ -109,9 +112,12 @@ class PersonSequence:
     gravity_known: bool = False
     camera_angular_velocity: _Floats | None = None
     img_features: _Floats | None = None
+    img_features_mirrored: _Floats | None = None
     has_features: _Bools = None  # type: ignore[assignment]
     init_pose: _Floats | None = None
     init_kp3d: _Floats | None = None
+    init_pose_mirrored: _Floats | None = None
+    init_kp3d_mirrored: _Floats | None = None
     has_init: _Bools = None  # type: ignore[assignment]
     body: str = "smpl"
     gender: str = "neutral"
@@ -190,10 +196,7 @@ class PersonSequence:
 
     def window(self, start: int, stop: int) -> PersonSequence:
         """The frames ``start`` to ``stop`` (exclusive) as a sequence of its own."""
-        timed = [key for key, (shape, _) in ARRAYS.items() if shape[:1] == ("T",)]
-        whole = {key: getattr(self, key) for key in timed}
-        parts: dict[str, Any] = {k: v if v is None else v[start:stop] for k, v in whole.items()}
-        return replace(self, **parts)
+        return self.select(slice(start, stop))
 
     def with_features(
         self,
@@ -202,18 +205,28 @@ class PersonSequence:
         init_pose: _Floats | None = None,
         init_kp3d: _Floats | None = None,
         has_init: _Bools | None = None,
+        **mirrored: Any,
     ) -> PersonSequence:
         """The same sequence with the features of an image encoder, and its initialisation.
 
         Args:
             img_features: (T, F); has_features: (T,).
-            init_pose: (T, 24, 3, 3), init_kp3d: (T, 17, 3), has_init: (T,); None keeps them.
+            init_pose: (T, 24, 3, 3), init_kp3d: (T, 17, 3); None keeps them.
+            has_init: (T,); None takes ``has_features``.
+            mirrored: ``img_features_mirrored``, ``init_pose_mirrored``, ``init_kp3d_mirrored``.
         """
         changes: dict[str, Any] = {"img_features": img_features, "has_features": has_features}
         if init_pose is not None:
             mask = has_features if has_init is None else has_init
             changes |= {"init_pose": init_pose, "init_kp3d": init_kp3d, "has_init": mask}
-        return replace(self, **changes)
+        return replace(self, **changes, **mirrored)
+
+    def select(self, frames: NDArray[Any] | slice) -> PersonSequence:
+        """Some of the frames, by a mask (T,), indices that grow or a slice."""
+        timed = [key for key, (shape, _) in ARRAYS.items() if shape[:1] == ("T",)]
+        whole = {key: getattr(self, key) for key in timed}
+        parts: dict[str, Any] = {k: v if v is None else v[frames] for k, v in whole.items()}
+        return replace(self, **parts)
 
     def write(self, path: str | Path) -> Path:
         """Write the sequence, whole or not at all, and return the path.
@@ -287,13 +300,14 @@ class PersonSequence:
                 if value is None or (other.startswith("has_") and not value[mask].all()):
                     raise SequenceFileError(f"key {key!r} is true in frames without {other!r}")
         for key, guarded in GUARDS.items():
-            for other in guarded:
+            for other in guarded + ALSO_GUARDED.get(key, ()):
                 value = getattr(self, other)
                 if value is not None:
                     require_finite(other, value[getattr(self, key)])
         require_rotations("rotation_world_camera", self.rotation_world_camera, self.has_camera)
         require_rotations("pose", self.pose, self.has_smpl)
         require_rotations("init_pose", self.init_pose, self.has_init)
+        require_rotations("init_pose_mirrored", self.init_pose_mirrored, self.has_init)
         try:
             _ = self.camera
         except ValueError as error:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "ALSO_GUARDED",
     "ARRAYS",
     "FORMAT_VERSION",
     "GUARDS",
@@ -44,9 +45,12 @@ ARRAYS: dict[str, tuple[tuple[int | str, ...], str]] = {
     "gravity_known": ((), "bool"),
     "camera_angular_velocity": (("T", 3), "float32"),
     "img_features": (("T", "F"), "float32"),
+    "img_features_mirrored": (("T", "F"), "float32"),
     "has_features": (("T",), "bool"),
     "init_pose": (("T", 24, 3, 3), "float32"),
     "init_kp3d": (("T", 17, 3), "float32"),
+    "init_pose_mirrored": (("T", 24, 3, 3), "float32"),
+    "init_kp3d_mirrored": (("T", 17, 3), "float32"),
     "has_init": (("T",), "bool"),
     "body": ((), "str"),
     "gender": ((), "str"),
@@ -81,6 +85,13 @@ NEEDS: dict[str, tuple[str, ...]] = {
 
 #: Rotations may be so far from orthonormal, as single precision and data sets leave them.
 _ORTHONORMAL = 1e-3
+
+#: Keys that a mask guards too where they are given, but does not need.
+ALSO_GUARDED: dict[str, tuple[str, ...]] = {
+    "has_camera": ("position_world_camera",),
+    "has_features": ("img_features_mirrored",),
+    "has_init": ("init_pose_mirrored", "init_kp3d_mirrored"),
+}
 
 
 class SequenceFileError(ValueError):

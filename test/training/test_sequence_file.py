@@ -56,6 +56,9 @@ def most() -> PersonSequence:
         has_features=np.arange(FRAMES) != 2,
         init_pose=turns(FRAMES, 24),
         init_kp3d=random.normal(size=(FRAMES, 17, 3)),
+        img_features_mirrored=random.normal(size=(FRAMES, 1024)),
+        init_pose_mirrored=turns(FRAMES, 24, seed=2),
+        init_kp3d_mirrored=random.normal(size=(FRAMES, 17, 3)),
         has_init=np.arange(FRAMES) != 2,
         gender="female",
         pose=turns(FRAMES, 24, seed=1),
@@ -215,6 +218,12 @@ def test_a_window_keeps_everything_of_its_frames():
     assert np.array_equal(window.frame, [2, 3, 4])
     assert np.array_equal(window.keypoints, most().keypoints[2:5])
     assert np.array_equal(window.image_size, most().image_size)
+
+
+def test_selected_frames_keep_their_camera_turn_from_one_to_the_next():
+    world = turns(FRAMES)
+    found = least(rotation_world_camera=world).select(np.arange(FRAMES) % 2 == 0).camera_turns()
+    assert np.allclose(found[1], world[0].T @ world[2], atol=1e-6)
 
 
 def test_features_come_with_their_masks():

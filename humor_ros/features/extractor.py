@@ -89,18 +89,52 @@ class FeatureExtractor:
         mirrored = self._nobody(len(boxes)) if self._flip else None
         step = max(1, self._max_batch // 2) if self._flip else self._max_batch
         for rows in torch.nonzero(valid)[:, 0].split(step):
-            crops = crop_people(image_bgr, boxes[rows.numpy()], self._size)
-            normal, flipped = self._encode(torch.from_numpy(crops))
-            good = normal.finite() if flipped is None else normal.finite() & flipped.finite()
-            valid[rows] = good
-            people.put(rows[good], normal.select(good))
-            if mirrored is not None and flipped is not None:
-                mirrored.put(rows[good], flipped.select(good))
+            crops = crop_people(image_bgr, boxes[rows.numpy()], self.crop_size)
+            found = self.encode_crops(torch.from_numpy(crops))
+            valid[rows] = found.valid
+            people.put(rows, found.people)
+            if mirrored is not None and found.mirrored is not None:
+                mirrored.put(rows, found.mirrored)
         return ImageFeatures(people, valid, mirrored)
 
     @property
-    def _size(self) -> int:
+    def crop_size(self) -> int:
+        """Side of the square crops that the encoder takes, pixels."""
         return self._encoder.config.vit.img_size[0]
+
+    @property
+    def feature_size(self) -> int:
+        """Numbers of a feature."""
+        return self._encoder.config.decoder.dim
+
+    @torch.inference_mode()
+    def encode_crops(self, crops: Tensor) -> ImageFeatures:
+        """Encode crops of any images, ``max_batch`` at a time.
+
+        Args:
+            crops: (P, 3, S, S) normalised, of ``crop_size`` (``crop.crop_people``).
+
+        Returns:
+            One row a crop.
+        """
+        people = self._nobody(len(crops))
+        mirrored = self._nobody(len(crops)) if self._flip else None
+        if not len(crops):
+            return ImageFeatures(people, torch.zeros(0, dtype=torch.bool), mirrored)
+        normal, flipped = self._encode(crops)
+        good = normal.finite() if flipped is None else normal.finite() & flipped.finite()
+        rows = torch.nonzero(good)[:, 0]
+        people.put(rows, normal.select(rows))
+        if mirrored is not None and flipped is not None:
+            mirrored.put(rows, flipped.select(rows))
+        return ImageFeatures(people, good, mirrored)
+
+    @torch.inference_mode()
+    def read_out(self, features: Tensor) -> EncoderOutput:
+        """Bodies that features (P, D) speak of: those of the crops that they were made of."""
+        head = self._encoder.smpl_head
+        on_device = features.to(self._device, head.init_betas.dtype)
+        return EncoderOutput(on_device, *head.read_out(on_device)).to("cpu", torch.float32)
 
     def _encode(self, crops: Tensor) -> tuple[EncoderOutput, EncoderOutput | None]:
         """Of crops and, where asked for, of their mirror images."""

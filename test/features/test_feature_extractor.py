@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from humor_ros.features import FeatureExtractor
+from humor_ros.features import EncoderConfig, FeatureExtractor, load_encoder
 from humor_ros.features.crop import crop_people
 
 BOXES = np.array([[60.0, 45.0, 0.4], [10.0, 20.0, 0.5], [100.0, 80.0, 0.2]])
@@ -131,3 +131,52 @@ def test_an_image_of_floats_is_an_error(encoder, image):
 def test_an_image_that_is_none_is_an_error(encoder):
     with pytest.raises(ValueError, match="image_bgr must be"):
         FeatureExtractor(encoder).extract(None, BOXES)
+
+
+def test_crops_of_many_images_are_encoded_as_those_of_one(encoder, image):
+    extractor = FeatureExtractor(encoder, max_batch=2, flip=True)
+    alone = extractor.extract(image, BOXES)
+    found = extractor.encode_crops(torch.from_numpy(crop_people(image, BOXES, 64)))
+    assert found.valid.all()
+    torch.testing.assert_close(found.people.feature, alone.people.feature, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(found.mirrored.feature, alone.mirrored.feature, atol=1e-5, rtol=1e-5)
+
+
+def test_no_crops_need_no_network(encoder):
+    found = FeatureExtractor(encoder).encode_crops(torch.zeros(0, 3, 64, 64))
+    assert found.people.feature.shape == (0, 24)
+    assert found.valid.shape == (0,)
+
+
+@pytest.mark.parametrize("double", [False, True])
+def test_features_tell_the_body_again(encoder, image, double):
+    extractor = FeatureExtractor(encoder.double() if double else encoder)
+    people = extractor.extract(image, BOXES).people
+    again = extractor.read_out(people.feature)
+    for name in ("feature", "pose", "betas", "cam"):
+        torch.testing.assert_close(
+            getattr(again, name), getattr(people, name), atol=1e-5, rtol=1e-5
+        )
+
+
+@pytest.mark.parametrize(
+    ("dtype", "limit"), [(torch.float64, 1e-6), (torch.float32, 5e-5)], ids=str
+)
+def test_both_published_passes_come_out_of_the_raw_image(golden, dtype, limit):
+    """Results are float32, whatever the encoder is."""
+    config = EncoderConfig.from_file(golden / "config.json")
+    encoder, _ = load_encoder(golden / "hmr2_reduced.ckpt", config, dtype=dtype)
+    with np.load(golden / "inputs.npz") as file, np.load(golden / "outputs_f64.npz") as outputs:
+        image_bgr, boxes, expected = file["image_bgr_uint8"], file["bbox_cx_cy_s"], dict(outputs)
+    found = FeatureExtractor(encoder, flip=True).extract(image_bgr, boxes)
+    for prefix, people in (("", found.people), ("flipped_", found.mirrored)):
+        rotations = people.rotations
+        made = {
+            "feature_token_out": people.feature,
+            "pred_global_orient": rotations[:, :1],
+            "pred_body_pose": rotations[:, 1:],
+            "pred_betas": people.betas,
+            "pred_cam": people.cam,
+        }
+        for name, value in made.items():
+            np.testing.assert_allclose(value, expected[prefix + name], atol=limit, rtol=0)

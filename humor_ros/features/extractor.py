@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -85,17 +85,16 @@ class FeatureExtractor:
         boxes = boxes.reshape(0, 3) if boxes.size == 0 else boxes
         height, width = image_bgr.shape[:2]
         valid = torch.from_numpy(usable_boxes(boxes, width, height))
-        people = self._nobody(len(boxes))
-        mirrored = self._nobody(len(boxes)) if self._flip else None
+        everybody = self.nothing(len(boxes))
         step = max(1, self._max_batch // 2) if self._flip else self._max_batch
         for rows in torch.nonzero(valid)[:, 0].split(step):
             crops = crop_people(image_bgr, boxes[rows.numpy()], self.crop_size)
             found = self.encode_crops(torch.from_numpy(crops))
             valid[rows] = found.valid
-            people.put(rows, found.people)
-            if mirrored is not None and found.mirrored is not None:
-                mirrored.put(rows, found.mirrored)
-        return ImageFeatures(people, valid, mirrored)
+            everybody.people.put(rows, found.people)
+            if everybody.mirrored is not None and found.mirrored is not None:
+                everybody.mirrored.put(rows, found.mirrored)
+        return replace(everybody, valid=valid)
 
     @property
     def crop_size(self) -> int:
@@ -117,17 +116,23 @@ class FeatureExtractor:
         Returns:
             One row a crop.
         """
-        people = self._nobody(len(crops))
-        mirrored = self._nobody(len(crops)) if self._flip else None
+        empty = self.nothing(len(crops))
         if not len(crops):
-            return ImageFeatures(people, torch.zeros(0, dtype=torch.bool), mirrored)
+            return empty
         normal, flipped = self._encode(crops)
         good = normal.finite() if flipped is None else normal.finite() & flipped.finite()
-        rows = torch.nonzero(good)[:, 0]
-        people.put(rows, normal.select(rows))
-        if mirrored is not None and flipped is not None:
-            mirrored.put(rows, flipped.select(rows))
-        return ImageFeatures(people, good, mirrored)
+        empty.people.put(good, normal.select(good))
+        if empty.mirrored is not None and flipped is not None:
+            empty.mirrored.put(good, flipped.select(good))
+        return replace(empty, valid=good)
+
+    def nothing(self, count: int) -> ImageFeatures:
+        """Rows of which none is valid."""
+        return ImageFeatures(
+            self._nobody(count),
+            torch.zeros(count, dtype=torch.bool),
+            self._nobody(count) if self._flip else None,
+        )
 
     @torch.inference_mode()
     def read_out(self, features: Tensor) -> EncoderOutput:

@@ -8,13 +8,15 @@ Mishkin & Matas, "All you need is a good init", 2016) removes that. The architec
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
 from humor_ros.training.synthesis import TrainingBatch
 from humor_ros.wham.network import WhamNetwork
 
-__all__ = ["restart_lstms", "scale_to_data"]
+__all__ = ["load_widened", "restart_lstms", "scale_to_data"]
 
 _SMALLEST = 1e-3
 #: Bias of an output gate that lets about a twentieth through.
@@ -48,6 +50,21 @@ def _start_anew(rnn: nn.LSTM) -> None:
     bias[3 * rnn.hidden_size :] += _CLOSED_GATE
 
 
+def load_widened(network: WhamNetwork, weights: Mapping[str, Tensor]) -> None:
+    """Load weights of a network that has fewer inputs; the new inputs count nothing at first.
+
+    Args:
+        network: as the weights, but perhaps with ``motion_input`` switched on.
+        weights: a state dict.
+    """
+    own = network.state_dict()
+    widened = {}
+    for name, tensor in weights.items():
+        missing = own[name].shape[-1] - tensor.shape[-1] if name in own and tensor.dim() == 2 else 0
+        widened[name] = nn.functional.pad(tensor, (0, missing)) if missing > 0 else tensor
+    network.load_state_dict(widened)
+
+
 @torch.no_grad()
 def restart_lstms(network: WhamNetwork, batch: TrainingBatch, gain: float = 1.0) -> None:
     """Begin with the LSTMs of encoder and motion decoder behind a lifter that is trained.
@@ -75,7 +92,7 @@ def scale_to_data(network: WhamNetwork, batch: TrainingBatch, gain: float = 1.0)
         gain: deviation of the gates' inputs.
     """
     encoder = network.motion_encoder
-    x = network.preprocess(batch.x, batch.mask, batch.gravity)
+    x = network.preprocess(batch.x, batch.mask, batch.gravity, batch.motion)
     _scale_rows(encoder.embed_layer.weight, encoder.embed_layer.bias, x, gain)
     _scale_recurrent(network, batch, gain)
 
@@ -83,7 +100,7 @@ def scale_to_data(network: WhamNetwork, batch: TrainingBatch, gain: float = 1.0)
 def _scale_recurrent(network: WhamNetwork, batch: TrainingBatch, gain: float) -> None:
     frames = batch.x.shape[:2]
     encoder, decoder = network.motion_encoder, network.motion_decoder
-    embedded = encoder.embed(network.preprocess(batch.x, batch.mask, batch.gravity))
+    embedded = encoder.embed(network.preprocess(batch.x, batch.mask, batch.gravity, batch.motion))
     hidden = _scale_lstm(
         encoder.regressor.rnn,
         torch.cat([embedded, embedded.new_zeros(*frames, 51)], -1),

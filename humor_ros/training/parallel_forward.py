@@ -151,6 +151,7 @@ def predict_sequence(
     init_root: Tensor,
     root_feedback: Tensor | None,
     gravity: Tensor | None = None,
+    motion: Tensor | None = None,
     bfloat16: bool = False,
     trajectory: bool = True,
     recurrent: bool = True,
@@ -165,7 +166,7 @@ def predict_sequence(
         root_feedback: (B, T, 6) root that the trajectory decoder is told for the frame before;
             None lets it run on its own output.
         bfloat16: compute the LSTMs in bfloat16.
-        gravity: (B, T, 3) direction down in camera axes, for a network that takes it.
+        gravity, motion: as in ``WhamInputs``, for a network that takes them.
         trajectory: False leaves trajectory decoder and refiner out; the root stays what it was
             at the start and the velocity zero.
         recurrent: False leaves the LSTMs of encoder and motion decoder out, so that each frame
@@ -186,7 +187,7 @@ def predict_sequence(
     batch, frames = x.shape[:2]
     encoder = network.motion_encoder
     with autocast():
-        embedded = encoder.embed(network.preprocess(x, mask, gravity)).float()
+        embedded = encoder.embed(network.preprocess(x, mask, gravity, motion)).float()
     embedded = nn.functional.dropout(embedded, config.embed_dropout, network.training)
     hidden = embedded
     if recurrent:

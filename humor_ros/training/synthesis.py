@@ -24,6 +24,7 @@ from humor_ros.training.keypoint_noise import (
 from humor_ros.training.mocap import MocapLibrary
 from humor_ros.training.virtual_camera import CameraBatch, place_cameras, project
 from humor_ros.wham.initialisation import initial_keypoints, neutral_rotations
+from humor_ros.wham.keypoint_motion import keypoint_motion
 from humor_ros.wham.keypoints import normalise_keypoints
 
 __all__ = ["TrainingBatch", "WindowSource", "contact_labels"]
@@ -58,6 +59,7 @@ class TrainingBatch:
         contact: (B, T, 4) contact probability of left toe, left heel, right toe, right heel.
         rotation_camera_world: (B, T + 1, 3, 3).
         gravity: (B, T, 3) direction down in camera axes as an IMU tells it, or zeros.
+        motion: (B, T, 17, 2) of the key-points since the previous frame, see ``WhamInputs``.
         physical: (B,) false where the motion was changed so that feet and way do not agree.
     """
 
@@ -82,6 +84,7 @@ class TrainingBatch:
     contact: Tensor
     rotation_camera_world: Tensor
     gravity: Tensor
+    motion: Tensor
     physical: Tensor
 
 
@@ -181,6 +184,7 @@ class WindowSource:
             contact=contact_labels(world.feet + hips[:, :, None])[:, 1:],
             rotation_camera_world=turn,
             gravity=self._gravity(turn[:, 1:], generator),
+            motion=_motion_of(pixels, mask, bbox, camera),
             physical=motion.physical,
         )
 
@@ -256,6 +260,19 @@ class WindowSource:
         feedback = axis_angle_to_matrix(error) @ root_before
         feedback = torch.cat([init_root, feedback[:, 1:]], 1)
         return matrix_to_rotation_6d(feedback)
+
+
+def _motion_of(pixels: Tensor, mask: Tensor, bbox: Tensor, camera: CameraBatch) -> Tensor:
+    batch, frames = pixels.shape[0], pixels.shape[1] - 1
+    return keypoint_motion(
+        pixels[:, 1:],
+        pixels[:, :-1],
+        ~(mask[:, 1:] | mask[:, :-1]),
+        camera.rotation_previous_current,
+        camera.focal[:, None].expand(batch, frames),
+        camera.image_size[:, None].expand(batch, frames, 2),
+        bbox[:, 1:],
+    )
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from torch import nn
 from humor_ros.body.model import BodyModel
 from humor_ros.training.config import TrainConfig
 from humor_ros.training.ema import WeightAverage
-from humor_ros.training.initial_scale import restart_lstms, scale_to_data
+from humor_ros.training.initial_scale import load_widened, restart_lstms, scale_to_data
 from humor_ros.training.prefetch import batches_ahead
 from humor_ros.training.recipe_losses import recipe_losses, weighted_sum
 from humor_ros.training.snapshot import load_snapshot, save_snapshot
@@ -262,10 +262,10 @@ class Trainer:
     def start_from(self, folder: Path, *, average: bool = True) -> None:
         """Take over the weights of another run (fine-tuning); step and schedule start anew."""
         content = load_snapshot(folder)
-        self.network.load_state_dict(content["network"])
+        weights = dict(content["network"])
         if average:
-            for name, parameter in self.network.named_parameters():
-                parameter.data.copy_(content["average"]["values"][name])
+            weights |= content["average"]["values"]
+        load_widened(self.network, weights)
         if self.config.optim.restart_lstms:
             first = torch.Generator().manual_seed(self.config.seed)
             batch = self.training.batch(self.config.optim.batch_size, first)

@@ -44,6 +44,7 @@ def run_network(
         root_feedback=batch.root_feedback if teacher else None,
         bfloat16=bfloat16,
         gravity=batch.gravity,
+        motion=batch.motion,
         trajectory=trajectory,
         recurrent=recurrent,
     )

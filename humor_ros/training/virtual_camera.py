@@ -33,6 +33,7 @@ class CameraBatch:
         focal: (B,) pixels.
         angular_velocity: (B, T - 1, 6) WHAM's camera input between frames t and t + 1, with
             the gyroscope's errors.
+        rotation_previous_current: (B, T - 1, 3, 3) the same as rotations.
     """
 
     rotation_camera_world: Tensor
@@ -40,6 +41,7 @@ class CameraBatch:
     image_size: Tensor
     focal: Tensor
     angular_velocity: Tensor
+    rotation_previous_current: Tensor
 
 
 def angular_velocity_6d(rotation_previous_current: Tensor, fps: float = _FPS) -> Tensor:
@@ -148,4 +150,5 @@ def place_cameras(
         image_size=image_size,
         focal=focal,
         angular_velocity=angular_velocity_6d(relative @ error),
+        rotation_previous_current=relative @ error,
     )

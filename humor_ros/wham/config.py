@@ -43,6 +43,8 @@ class WhamConfig:
             reaches only the roll-out and the refiner.
         gravity_input: append the direction of gravity in camera axes to the key-points (three
             more columns of the embedding; zeros where it is unknown). Not published.
+        motion_input: append how each key-point moved since the previous frame, the camera's
+            rotation taken out (34 more columns, see ``keypoint_motion``). Not published.
         lifter_blocks: residual blocks of a feed-forward lifter beside the embedding, which lifts
             each frame by itself before the LSTMs relate frames; 0 is as published.
         lifter_width: width of these blocks.
@@ -68,6 +70,7 @@ class WhamConfig:
     pose_feedback: bool = True
     root_feedback: bool = True
     gravity_input: bool = False
+    motion_input: bool = False
     lifter_blocks: int = 0
     lifter_width: int = 512
     residual: bool = False
@@ -94,8 +97,9 @@ class WhamConfig:
 
     @property
     def n_input(self) -> int:
-        """Columns of the encoder's input: :data:`N_INPUT`, and 3 with gravity."""
-        return N_INPUT + (N_GRAVITY if self.gravity_input else 0)
+        """Columns of the encoder's input: :data:`N_INPUT`, 3 of gravity, 34 of motion."""
+        gravity = N_GRAVITY if self.gravity_input else 0
+        return N_INPUT + gravity + (2 * N_KEYPOINTS if self.motion_input else 0)
 
     @property
     def d_context(self) -> int:

@@ -58,13 +58,19 @@ class WhamNetwork(nn.Module):
         self.motion_decoder = MotionDecoder(config)
         self.trajectory_refiner = TrajectoryRefiner(config)
 
-    def preprocess(self, x: Tensor, mask: Tensor, gravity: Tensor | None = None) -> Tensor:
+    def preprocess(
+        self,
+        x: Tensor,
+        mask: Tensor,
+        gravity: Tensor | None = None,
+        motion: Tensor | None = None,
+    ) -> Tensor:
         """Put the learned embedding in the place of key-points that are not seen.
 
         Args:
             x: (P, T, 37), not written to; masked entries may be anything, NaN too.
             mask: (P, T, 17) bool, true where not seen.
-            gravity: (P, T, 3) as in :class:`WhamInputs`; appended by a network that takes it.
+            gravity, motion: as in :class:`WhamInputs`; appended by a network that takes them.
 
         Returns:
             (P, T, n_input).
@@ -74,6 +80,9 @@ class WhamNetwork(nn.Module):
         parts = [keypoints.flatten(-2), x[..., 2 * N_KEYPOINTS :]]
         if self.config.gravity_input:
             parts.append(x.new_zeros(*x.shape[:-1], N_GRAVITY) if gravity is None else gravity)
+        if self.config.motion_input:
+            still = x.new_zeros(*x.shape[:-1], 2 * N_KEYPOINTS)
+            parts.append(still if motion is None else motion.flatten(-2))
         return torch.cat(parts, dim=-1)
 
     def initial_state(self, init_kp: Tensor, init_smpl: Tensor, init_root: Tensor) -> WhamState:
@@ -129,7 +138,7 @@ class WhamNetwork(nn.Module):
         """
         feedback = feedback or Feedback()
         kp3d, context, encoder = self.motion_encoder(
-            self.preprocess(inputs.x, inputs.mask, inputs.gravity),
+            self.preprocess(inputs.x, inputs.mask, inputs.gravity, inputs.motion),
             (state.encoder_h, state.encoder_c),
             state.kp3d,
             feedback.kp3d,

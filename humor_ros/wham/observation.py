@@ -9,6 +9,7 @@ from humor_ros.geometry import PinholeCamera
 from humor_ros.types import Array, CameraMotion, Track, TrackingState
 from humor_ros.wham.boxes import box_of_keypoints
 from humor_ros.wham.camera_input import camera_angular_velocity
+from humor_ros.wham.keypoint_motion import keypoint_motion
 from humor_ros.wham.keypoints import MIN_CONFIDENCE, keypoint_mask, normalise_keypoints
 from humor_ros.wham.values import WhamInputs
 
@@ -75,6 +76,7 @@ def network_inputs(
     rotation: Array,
     camera: PinholeCamera,
     gravity: Array | None = None,
+    previous: Array | None = None,
 ) -> WhamInputs:
     """Network inputs of P people over n sub-steps.
 
@@ -84,14 +86,33 @@ def network_inputs(
         rotation: (3, 3) of the camera from sub-step to sub-step, R_{k-1} R_k^T.
         camera: the virtual camera.
         gravity: (3,) direction down in camera axes; None where it is unknown.
+        previous: (P, 17, 3) key-points before the first sub-step; None for new people.
     """
     people, count = way.shape[:2]
     points = torch.as_tensor(way, dtype=torch.float32)
     size = torch.tensor([[float(camera.width), float(camera.height)]]).expand(people, 2)
-    turned = camera_angular_velocity(torch.as_tensor(rotation, dtype=torch.float32))
+    turn = torch.as_tensor(rotation, dtype=torch.float32)
+    turned = camera_angular_velocity(turn)
+    bbox = torch.as_tensor(boxes, dtype=torch.float32)
+    motion = None
+    if previous is not None:
+        first = torch.as_tensor(previous, dtype=torch.float32)[:, None]
+        before = torch.cat((first, points[:, :-1]), dim=1)
+        seen = ~(keypoint_mask(points[..., 2]) | keypoint_mask(before[..., 2]))
+        focal = points.new_full((people, count), camera.fx)
+        motion = keypoint_motion(
+            points[..., :2],
+            before[..., :2],
+            seen,
+            turn.expand(people, count, 3, 3),
+            focal,
+            size[:, None].expand(people, count, 2),
+            bbox,
+        )
     return WhamInputs(
-        x=normalise_keypoints(points, torch.as_tensor(boxes, dtype=torch.float32), size),
+        x=normalise_keypoints(points, bbox, size),
         mask=keypoint_mask(points[..., 2]),
         cam_angvel=turned.expand(people, count, 6),
         gravity=None if gravity is None else turned.new_tensor(gravity).expand(people, count, 3),
+        motion=motion,
     )

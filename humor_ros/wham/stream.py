@@ -182,7 +182,12 @@ class WhamStream:
             ]
             step = split_rotation(motion.rotation_previous_current, count)
             inputs = network_inputs(
-                np.stack(way), np.stack(boxes), step, virtual, gravity_in_camera(motion)
+                np.stack(way),
+                np.stack(boxes),
+                step,
+                virtual,
+                gravity_in_camera(motion),
+                np.stack([p.keypoints for p in before]),
             )
             ids = [tracks[i].track_id for i in olds]
             self._remember(False, ids, state, inputs, attitude, [p.image_started for p in before])

@@ -21,7 +21,13 @@ def batch(tiny, library, body):
     return source.batch(3, torch.Generator().manual_seed(0))
 
 
-ADDITIONS = {"gravity_input": True, "lifter_blocks": 2, "lifter_width": 24, "residual": True}
+ADDITIONS = {
+    "gravity_input": True,
+    "motion_input": True,
+    "lifter_blocks": 2,
+    "lifter_width": 24,
+    "residual": True,
+}
 
 
 @pytest.fixture(params=[{}, ADDITIONS], ids=["as published", "with our additions"])
@@ -40,7 +46,11 @@ def network(tiny, request):
 @pytest.mark.parametrize("teacher", [False, True])
 def test_it_equals_the_networks_forward(network, body, batch, teacher):
     inputs = WhamInputs(
-        x=batch.x, mask=batch.mask, cam_angvel=batch.cam_angvel, gravity=batch.gravity
+        x=batch.x,
+        mask=batch.mask,
+        cam_angvel=batch.cam_angvel,
+        gravity=batch.gravity,
+        motion=batch.motion,
     )
     feedback = Feedback(root=batch.root_feedback) if teacher else None
     with torch.no_grad():

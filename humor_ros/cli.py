@@ -28,6 +28,7 @@ _SUBCOMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     },
 }
 _GROUPS: dict[str, str] = {
+    "convert": "humor_ros.commands.convert",
     "evaluate": "humor_ros.commands.evaluate",
     "reproduce": "humor_ros.commands.reproduce",
     "train": "humor_ros.commands.train",

@@ -37,7 +37,7 @@ __all__ = ["FORMAT_VERSION", "PersonSequence", "SequenceFileError", "read_sequen
 
 _COMMON14 = 14
 _WHAM31 = 31
-_Floats = NDArray[np.float32]
+_Floats = NDArray[np.floating[Any]]  # float32 once constructed
 _Bools = NDArray[np.bool_]
 
 

@@ -69,12 +69,16 @@ def mirror_inputs(inputs: WhamInputs, img_features: Tensor | None) -> WhamInputs
     if bbox is not None and inputs.res is not None:
         width = inputs.res[:, None, :1]
         bbox = torch.cat((width - bbox[..., :1], bbox[..., 1:]), dim=-1)
+    moved = inputs.motion
+    if moved is not None:
+        moved = moved[..., list(COCO17_FLIP), :] * x.new_tensor((-1.0, 1.0))
     return replace(
         inputs,
         x=mirror_input(x),
         mask=inputs.mask[..., list(COCO17_FLIP)],
         img_features=img_features,
         bbox=bbox,
+        motion=moved,
         gravity=None if inputs.gravity is None else inputs.gravity * x.new_tensor((-1.0, 1.0, 1.0)),
     )
 

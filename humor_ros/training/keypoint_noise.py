@@ -106,17 +106,29 @@ def keypoint_errors(
     hidden = 1 + config.far_side_gain * (depth_behind_hips / 0.3).clamp(0, 1)
     error = error * hidden[..., None] * strength
     error[:, :, 11:13] += config.hip_bias_std * torch.randn(batch, 1, 2, 2, generator=generator)
-    return error + _peaks(batch, frames, joints, config, generator)
+    shape = (batch, frames, joints)
+    error = error + _peaks(
+        shape, config.peak_probability, config.peak_std, config.peak_frames, generator
+    )
+    return error + _peaks(
+        shape, config.gross_probability, config.gross_std, config.peak_frames, generator
+    )
 
 
 def _peaks(
-    batch: int, frames: int, joints: int, config: NoiseConfig, generator: torch.Generator
+    shape: tuple[int, int, int],
+    probability: float,
+    std: float,
+    longest: int,
+    generator: torch.Generator,
 ) -> Tensor:
-    starts = _chance(config.peak_probability, (batch, frames, joints), generator)
-    size = config.peak_std * torch.randn(batch, frames, joints, 2, generator=generator)
-    length = torch.randint(1, config.peak_frames + 1, (batch, frames, joints), generator=generator)
-    total = torch.zeros(batch, frames, joints, 2)
-    for lag in range(min(config.peak_frames, frames)):
+    """Errors (B, T, J, 2) that start at random and stay for 1 to ``longest`` frames."""
+    frames = shape[1]
+    starts = _chance(probability, shape, generator)
+    size = std * torch.randn(*shape, 2, generator=generator)
+    length = torch.randint(1, longest + 1, shape, generator=generator)
+    total = torch.zeros(*shape, 2)
+    for lag in range(min(longest, frames)):
         active = (starts & (length > lag))[..., None] * size
         total[:, lag:] += active[:, : frames - lag]
     return total

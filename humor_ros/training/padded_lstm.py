@@ -36,20 +36,24 @@ def padded_lstm(
 
     Args:
         rnn: the module; its dropout acts when it is in training mode.
-        inputs: (B, T, I).
+        inputs: (B, T, I); the module's further inputs, if any, are taken as zeros.
         state: (L, B, H) hidden and cell at the start; zeros if None.
         bfloat16: compute in bfloat16 (the result is float32 all the same).
 
     Returns:
         (B, T, H) hidden states of the last layer.
     """
-    hidden, width = rnn.hidden_size, rnn.input_size
+    hidden, width = rnn.hidden_size, inputs.shape[-1]
     to_hidden, to_width = _rounded(hidden), _rounded(width)
     weights = []
     for layer in range(rnn.num_layers):
-        columns = to_width if layer == 0 else to_hidden
+        into: Tensor = getattr(rnn, f"weight_ih_l{layer}")
+        if layer == 0:
+            into = _pad_gates(into[:, :width], to_hidden, to_width)
+        else:
+            into = _pad_gates(into, to_hidden, to_hidden)
         weights += [
-            _pad_gates(getattr(rnn, f"weight_ih_l{layer}"), to_hidden, columns),
+            into,
             _pad_gates(getattr(rnn, f"weight_hh_l{layer}"), to_hidden, to_hidden),
             _pad_gates(getattr(rnn, f"bias_ih_l{layer}"), to_hidden),
             _pad_gates(getattr(rnn, f"bias_hh_l{layer}"), to_hidden),

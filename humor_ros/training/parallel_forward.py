@@ -193,7 +193,7 @@ def predict_sequence(
     if recurrent:
         hidden = _lstm(
             encoder.regressor.rnn,
-            torch.cat([embedded, embedded.new_zeros(batch, frames, 51)], -1),
+            embedded,
             _neural_state(encoder.neural_init, init_kp[:, 0]),
             autocast,
         )
@@ -231,7 +231,7 @@ def predict_sequence(
         main = init_smpl[:, 0, list(_MAIN_JOINTS)].flatten(1)
         hidden = _lstm(
             decoder.regressor.rnn,
-            torch.cat([context, context.new_zeros(batch, frames, 144)], -1),
+            context,
             _neural_state(decoder.neural_init, main),
             autocast,
         )

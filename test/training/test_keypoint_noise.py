@@ -23,6 +23,7 @@ PLAIN = NoiseConfig(
     common_std=0,
     hip_bias_std=0,
     peak_probability=0,
+    gross_probability=0,
     bias_std=0,
     drift_std=0,
 )

@@ -29,6 +29,7 @@ QUIET = NoiseConfig(
     common_std=0,
     hip_bias_std=0,
     peak_probability=0,
+    gross_probability=0,
     swap_probability=0,
     mask_probability=0,
     burst_probability=0,

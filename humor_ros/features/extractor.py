@@ -102,6 +102,11 @@ class FeatureExtractor:
         return self._encoder.config.vit.img_size[0]
 
     @property
+    def flip(self) -> bool:
+        """Whether mirrored crops are encoded, too."""
+        return self._flip
+
+    @property
     def feature_size(self) -> int:
         """Numbers of a feature."""
         return self._encoder.config.decoder.dim

@@ -17,6 +17,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "track": ("humor_ros.commands.track", "track"),
     "render": ("humor_ros.commands.render", "render"),
     "demo": ("humor_ros.commands.demo", "demo"),
+    "cache-features": ("humor_ros.commands.cache_features", "cache_features"),
 }
 _SUBCOMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "evaluate": {

@@ -22,6 +22,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
 _SUBCOMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "evaluate": {
         "keypoints": ("humor_ros.commands.evaluate_keypoints", "evaluate_keypoints"),
+        "mocap": ("humor_ros.commands.evaluate_mocap", "evaluate_mocap"),
     },
     "reproduce": {
         "humor": ("humor_ros.commands.reproduce_humor", "reproduce_humor"),

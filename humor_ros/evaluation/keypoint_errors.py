@@ -298,7 +298,7 @@ def fit_noise(runs: Sequence[KeypointRun], joints: Sequence[int] = BODY_JOINTS) 
     size = np.concatenate([(r * scale)[t] for r, t in zip(residuals, lengths, strict=True)])
     starts, duration = _bursts(lengths)
     swap_frames = [run.swaps()[:, picked] for run in runs]
-    _, swap_duration = _bursts([s.any(axis=1, keepdims=True) for s in swap_frames])
+    _, swap_duration = _bursts([np.asarray(s.any(axis=1))[:, None] for s in swap_frames])
     hip_gain = float(gain[hips].mean()) if hips.any() else 1.0
     return NoiseFit(
         bias_std=bias,

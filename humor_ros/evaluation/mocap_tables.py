@@ -1,0 +1,84 @@
+"""Tables of the evaluation on motion capture: by category of motion and together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from humor_ros.evaluation.mocap import MocapSettings, PieceScores
+from humor_ros.evaluation.motion_scores import SCORE_COLUMNS, mean_scores
+from humor_ros.evaluation.report import Column, ResultTable
+
+__all__ = ["clip_table", "mocap_table"]
+
+_IDLE = "idle"
+_EXTRA = (
+    Column("hips_mm", "hips", "mm", 0),
+    Column("depth_percent", "depth", "%"),
+    Column("gravity_deg", "gravity", "°"),
+    Column("bone_std_mm", "bone std", "mm"),
+    Column("true_jitter_10ms3", "true Jit.", "10 m/s³"),
+)
+_NOTES = (
+    "Means over frames. MPJPE and PVE after centring the hips; Accel of centred joints; W-MPJPE",
+    "and WA-MPJPE in chunks of 100 frames; RTE where the true way is longer than 1 m; root: world",
+    "orientation after aligning the first frame; tilt: of the root against up; FS: a frame, where",
+    "the true foot rests; contact: share of right answers. hips, depth: place in the camera frame;",
+    "gravity: tilt of the camera; bone std: of eight limbs over time.",
+)
+
+
+def mocap_table(
+    results: Sequence[PieceScores],
+    settings: MocapSettings,
+    baseline: Sequence[PieceScores] | None = None,
+) -> ResultTable:
+    """Rows by category, all without idle, all, and the baseline.
+
+    Args:
+        results: of the tracker.
+        settings: what was simulated.
+        baseline: of the T-pose.
+    """
+    categories = sorted({result.piece.category for result in results})
+    rows = [_row(name, [r for r in results if r.piece.category == name]) for name in categories]
+    moving = [r for r in results if r.piece.category != _IDLE]
+    if moving and len(moving) < len(results):
+        rows.append(_row("all but idle", moving))
+    rows.append(_row("all", results))
+    if baseline is not None:
+        rows.append(_row("T-pose baseline", baseline))
+    known = {name for row in rows for name in row}
+    columns = (Column("motion"), Column("clips"), Column("frames"), *SCORE_COLUMNS, *_EXTRA)
+    imu = (
+        f"gyro bias {settings.gyro_bias_dps:g} °/s, "
+        f"noise {settings.gyro_noise_dps_sqrthz:g} °/s/√Hz"
+        if settings.imu
+        else "no IMU"
+    )
+    return ResultTable(
+        f"mocap_{settings.camera}",
+        f"Mocap, {settings.camera} camera, detector noise: {settings.noise}, {imu}",
+        tuple(column for column in columns if column.name in known),
+        tuple(rows),
+        _NOTES,
+    )
+
+
+def clip_table(results: Sequence[PieceScores], settings: MocapSettings) -> ResultTable:
+    """One row for each piece, for the JSON."""
+    rows = []
+    for result in results:
+        row = _row(result.piece.category, [result])
+        rows.append({"clip": result.piece.name, **row})
+    columns = (Column("clip"), Column("motion"), Column("frames"), *SCORE_COLUMNS, *_EXTRA)
+    return ResultTable(f"clips_{settings.camera}", "Clip by clip", columns, tuple(rows))
+
+
+def _row(name: str, results: Sequence[PieceScores]) -> dict[str, Any]:
+    return {
+        "motion": name,
+        "clips": len(results),
+        "frames": sum(result.piece.frames for result in results),
+        **mean_scores(result.scores for result in results),
+    }

@@ -28,6 +28,9 @@ _SUBCOMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "humor": ("humor_ros.commands.reproduce_humor", "reproduce_humor"),
         "hmr2": ("humor_ros.commands.reproduce_hmr2", "reproduce_hmr2"),
     },
+    "train": {
+        "humor": ("humor_ros.commands.train_humor", "train_humor"),
+    },
 }
 _GROUPS: dict[str, str] = {
     "convert": "humor_ros.commands.convert",

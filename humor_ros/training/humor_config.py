@@ -1,0 +1,252 @@
+"""Everything that a training run of HuMoR can be told, read from a YAML file and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from humor_ros.humor.config import HumorConfig
+
+__all__ = [
+    "HumorDataConfig",
+    "HumorLossConfig",
+    "HumorOptimConfig",
+    "HumorTrainConfig",
+    "load_humor_train_config",
+]
+
+
+def _require(owner: object, condition: bool, name: str, wanted: str) -> None:
+    if not condition:
+        value = getattr(owner, name)
+        raise ValueError(f"{type(owner).__name__}.{name} must be {wanted}, got {value}")
+
+
+@dataclass(frozen=True)
+class HumorDataConfig:
+    """How windows of transitions are drawn.
+
+    Attributes:
+        window_steps: transitions on end in one window.
+        idle_share: share of windows from clips of the category "idle".
+        category_exponent: the other categories share the rest by minutes ** exponent.
+        category_boost: factors on the weight of single categories.
+        mirror_probability: share of windows mirrored left to right.
+        betas_std, betas_limit: shapes of clips without one are N(0, std) clipped to the limit.
+        default_shape_share: share of those clips that keep the default shape.
+        new_shapes_every: steps after which those shapes are drawn anew.
+    """
+
+    window_steps: int = 10
+    idle_share: float = 0.12
+    category_exponent: float = 0.5
+    category_boost: dict[str, float] = field(default_factory=dict)
+    mirror_probability: float = 0.5
+    betas_std: float = 1.0
+    betas_limit: float = 2.5
+    default_shape_share: float = 0.25
+    new_shapes_every: int = 2000
+
+    def __post_init__(self) -> None:
+        for name in ("window_steps", "new_shapes_every"):
+            _require(self, getattr(self, name) >= 1, name, "at least 1")
+        for name in ("idle_share", "mirror_probability", "default_shape_share"):
+            _require(self, 0 <= getattr(self, name) <= 1, name, "in [0, 1]")
+        _require(self, self.betas_std >= 0, "betas_std", "at least 0")
+        _require(self, self.betas_limit > 0, "betas_limit", "positive")
+
+
+@dataclass(frozen=True)
+class HumorLossConfig:
+    """Weights of the terms, see :mod:`humor_ros.training.humor_losses`; published by default.
+
+    ``forecast`` is not published: it is the error of the prior's own mean roll-out.
+    """
+
+    kl: float = 4e-4
+    trans: float = 1.0
+    trans_vel: float = 1.0
+    root_orient: float = 1.0
+    root_orient_vel: float = 1.0
+    pose_body: float = 1.0
+    joints: float = 1.0
+    joints_vel: float = 1.0
+    contacts: float = 0.01
+    contact_velocity: float = 0.01
+    body_joints: float = 1.0
+    body_consistency: float = 1.0
+    body_vertices: float = 1.0
+    forecast: float = 0.0
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            _require(self, getattr(self, entry.name) >= 0, entry.name, "at least 0")
+
+
+@dataclass(frozen=True)
+class HumorOptimConfig:
+    """How the weights move. Shares are of the whole run.
+
+    Attributes:
+        optimiser: "adamax" (published) or "adamw".
+        batch_size: windows a step.
+        learning_rate: peak rate.
+        schedule: "milestones" halves the rate at ``milestones`` (published); "cosine".
+        milestones: shares of the run.
+        final_rate: rate at the end of the cosine, as a share of the peak.
+        warmup_steps: linear rise at the start.
+        clip_norm: largest gradient norm.
+        ema_decay: decay of the running mean of the weights that is saved and validated; 0 keeps
+            the last weights, as published.
+        kl_anneal: share over which the weight of the KL term rises from 0.
+        supervised_until: share up to which every step reads the truth.
+        own_output_from: share from which every step reads the one before; in between a coin
+            is thrown for each step.
+        single_steps: in the supervised phase draw this many times more windows of one step in
+            place of windows of many (they share nothing then).
+        forecast_steps: length of the prior's mean roll-out in the ``forecast`` term.
+        forecast_batch: windows of that roll-out.
+        forecast_every: steps between two such roll-outs.
+        bfloat16: whether the networks multiply in bfloat16 (weights stay float32).
+    """
+
+    optimiser: str = "adamax"
+    batch_size: int = 200
+    learning_rate: float = 1e-4
+    schedule: str = "milestones"
+    milestones: tuple[float, ...] = (0.25, 0.4, 0.7)
+    final_rate: float = 0.01
+    warmup_steps: int = 0
+    clip_norm: float = 1e9
+    ema_decay: float = 0.0
+    kl_anneal: float = 0.25
+    supervised_until: float = 0.05
+    own_output_from: float = 0.1
+    single_steps: int = 0
+    forecast_steps: int = 30
+    forecast_batch: int = 64
+    forecast_every: int = 1
+    bfloat16: bool = False
+
+    def __post_init__(self) -> None:
+        _require(self, self.optimiser in ("adamax", "adamw"), "optimiser", "'adamax' or 'adamw'")
+        _require(
+            self, self.schedule in ("milestones", "cosine"), "schedule", "'milestones' or 'cosine'"
+        )
+        for name in ("batch_size", "forecast_steps", "forecast_batch", "forecast_every"):
+            _require(self, getattr(self, name) >= 1, name, "at least 1")
+        for name in ("learning_rate", "clip_norm"):
+            _require(self, getattr(self, name) > 0, name, "positive")
+        for name in ("final_rate", "ema_decay", "kl_anneal", "supervised_until", "own_output_from"):
+            _require(self, 0 <= getattr(self, name) <= 1, name, "in [0, 1]")
+        _require(
+            self,
+            self.supervised_until <= self.own_output_from,
+            "own_output_from",
+            f"at least supervised_until ({self.supervised_until})",
+        )
+
+
+@dataclass(frozen=True)
+class HumorTrainConfig:
+    """A whole training run; the defaults are the published ones but for the number of steps.
+
+    Attributes:
+        network: sizes of the networks.
+        data, loss, optim: see there.
+        steps: length of the run; with a time limit it may stop earlier and be resumed.
+        validate_every, snapshot_every, log_every: steps between these.
+        mixture_components: Gaussians over initial states.
+        mixture_frames: frames that the mixture is fitted to.
+        seed: of initial weights and of all sampling.
+    """
+
+    network: HumorConfig = field(default_factory=HumorConfig)
+    data: HumorDataConfig = field(default_factory=HumorDataConfig)
+    loss: HumorLossConfig = field(default_factory=HumorLossConfig)
+    optim: HumorOptimConfig = field(default_factory=HumorOptimConfig)
+    steps: int = 100_000
+    validate_every: int = 2000
+    snapshot_every: int = 1000
+    log_every: int = 50
+    mixture_components: int = 12
+    mixture_frames: int = 40_000
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            if entry.type == "int" and entry.name != "seed":
+                _require(self, getattr(self, entry.name) >= 1, entry.name, "at least 1")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain nested dictionary, readable by :meth:`from_dict`."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], where: str = "config") -> HumorTrainConfig:
+        """Build a configuration from nested mappings; absent keys keep their defaults.
+
+        Raises:
+            ValueError: a key is unknown or a value out of range; ``where`` stands in the message.
+        """
+        rooms = {
+            "network": HumorConfig,
+            "data": HumorDataConfig,
+            "loss": HumorLossConfig,
+            "optim": HumorOptimConfig,
+        }
+        arguments: dict[str, Any] = dict(_known(cls, values, where))
+        for name, room in rooms.items():
+            if name in arguments:
+                place = f"{where}.{name}"
+                arguments[name] = _made(room, _known(room, arguments[name], place), place)
+        return _made(cls, arguments, where)
+
+
+def load_humor_train_config(path: str | Path) -> HumorTrainConfig:
+    """Read a training configuration from YAML.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no YAML mapping, a key is unknown or a value is out of range.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no training configuration at {path}")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is not readable YAML ({error})") from error
+    return HumorTrainConfig.from_dict({} if values is None else values, str(path))
+
+
+def _known(cls: type, values: Any, where: str) -> dict[str, Any]:
+    """The values of one room, lists as tuples, or an error that names the key."""
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{where}: expected a mapping, got {values!r}")
+    types = {entry.name: entry.type for entry in fields(cls)}
+    unknown = sorted(set(values) - set(types))
+    if unknown:
+        raise ValueError(f"{where}: unknown keys {unknown}; known are {sorted(types)}")
+    plain: dict[str, Any] = {}
+    for name, value in values.items():
+        if types[name] in ("int", "float"):
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not number or (types[name] == "int" and value != int(value)):
+                raise ValueError(f"{where}.{name}: expected {types[name]}, got {value!r}")
+            value = int(value) if types[name] == "int" else float(value)
+        elif types[name] == "bool" and not isinstance(value, bool):
+            raise ValueError(f"{where}.{name}: expected true or false, got {value!r}")
+        plain[name] = tuple(value) if isinstance(value, list) else value
+    return plain
+
+
+def _made(cls: type, arguments: dict[str, Any], where: str) -> Any:
+    try:
+        return cls(**arguments)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error

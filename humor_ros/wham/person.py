@@ -57,6 +57,8 @@ class PersonMemory:
         betas: (10,) averaged shape; ``betas_time_s`` how much time stands in it.
         orientation_world: (3, 3) last root orientation, z-up world.
         place: world position of the mid-hip, None before the first output.
+        feet_world: (4, 3) contact points from the mid-hip in world axes, and their contacts (4,),
+            at the last image; None before the first output.
         told: what was told last of the network's answer.
         correction: what is left between that and the network, after a late correction.
         image_started: whether the network's state began from an image encoder's pose.
@@ -69,6 +71,7 @@ class PersonMemory:
     betas_time_s: float
     orientation_world: Array
     place: PositionFilter | None
+    feet_world: tuple[Array, Array] | None = None
     told: Answer | None = None
     correction: Correction | None = None
     image_started: bool = False

@@ -17,6 +17,7 @@ from humor_ros.wham.camera_fit import fit_translation
 from humor_ros.wham.keypoints import MIN_CONFIDENCE
 from humor_ros.wham.person import PersonMemory, PersonMotion
 from humor_ros.wham.resampling import split_rotation
+from humor_ros.wham.standing_feet import held_displacement, standing_weights
 from humor_ros.wham.stream_config import StreamConfig
 
 __all__ = ["place_person"]
@@ -70,6 +71,12 @@ def place_person(
         hips_camera = _fitted(coco, person, hips_camera, virtual)
     rotation_wc = motion.rotation_world_camera
     orientation, displacement = _displace(config, person, answer, rotation_wc)
+    to_world = orientation @ answer.rotations[-1, 0].T
+    feet_world, contacts = feet @ to_world.T, np.clip(answer.contacts[-1], 0.0, 1.0)
+    if config.world_mode == "imu" and person.feet_world is not None and seen:
+        feet_before, contacts_before = person.feet_world
+        standing = standing_weights(contacts, contacts_before)
+        displacement = held_displacement(displacement, feet_world, feet_before, standing)
     seen_world = rotation_wc @ hips_camera + motion.position_world_camera
     seen_covariance = camera_position_covariance(hips_camera)
     world_covariance = rotation_wc @ seen_covariance @ rotation_wc.T
@@ -81,12 +88,16 @@ def place_person(
         place = place.move(displacement, interval_s, seen)
         if seen and _tied(config, motion):
             place = place.see(seen_world, world_covariance)
-    to_world = orientation @ answer.rotations[-1, 0].T
     turned = Rotation.from_matrix(orientation @ person.orientation_world.T).as_rotvec()
     sigma2 = config.orientation_sigma_rad**2 * (1.0 if seen else 4.0)
     duration = interval_s if interval_s > 0.0 else 1.0 / 30.0
     new = replace(
-        person, betas=betas, betas_time_s=weight, orientation_world=orientation, place=place
+        person,
+        betas=betas,
+        betas_time_s=weight,
+        orientation_world=orientation,
+        place=place,
+        feet_world=(feet_world, contacts),
     )
     return new, PersonMotion(
         track_id=person.track_id,
@@ -96,8 +107,8 @@ def place_person(
         coco17_camera=coco + hips_camera,
         joints_world=joints @ to_world.T + place.position,
         root_orientation_world=orientation,
-        contacts=np.clip(answer.contacts[-1], 0.0, 1.0),
-        contact_positions_world=feet @ to_world.T + place.position,
+        contacts=contacts,
+        contact_positions_world=feet_world + place.position,
         root_covariance_camera=_block(seen_covariance, sigma2 * np.eye(3)),
         root_covariance_world=_block(
             place.covariance, sigma2 * np.eye(3) + motion.rotation_covariance

@@ -108,7 +108,7 @@ def cache_features(
     extractor = _extractor(encoder, encoder_config, dtype.value, device, batch, flip=flip)
     model = _body(body)
     origin = f"{encoder.name} of {encoder.stat().st_size} bytes, {dtype.value}, flip {flip}"
-    failed = _cache_all(
+    failed, bodiless = _cache_all(
         paths,
         extractor,
         place,
@@ -118,8 +118,8 @@ def cache_features(
         seen_only=output is not None,
         overwrite=overwrite,
     )
-    if model is None:
-        typer.echo("first frames have no body: give --body to add them to the same features")
+    if bodiless:
+        typer.echo(f"{bodiless} sequences have no first frames: give --body, it needs no images")
     if failed:
         raise typer.Exit(code=1)
 
@@ -134,14 +134,14 @@ def _cache_all(
     *,
     seen_only: bool,
     overwrite: bool,
-) -> int:
-    """Do every sequence; how many could not be done."""
+) -> tuple[int, int]:
+    """Do every sequence; how many could not be done, and how many have no first frames."""
     from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
     from humor_ros.training.feature_cache import cache_sequence
     from humor_ros.training.sequence_file import read_sequence
 
-    failed = 0
+    failed = bodiless = 0
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, disable=not sys.stderr.isatty()) as bar:
         whole = bar.add_task("sequences", total=len(paths))
@@ -160,12 +160,13 @@ def _cache_all(
                     on_rows=lambda count, task=task: bar.advance(task, count),  # type: ignore[misc]
                 )
                 bar.remove_task(task)
+                bodiless += bool(report.features and not report.initialised)
                 bar.console.print(f"{path.name}: {_told(report)}", highlight=False)
             except (ValueError, OSError) as error:
                 failed += 1
                 bar.console.print(f"{path.name}: not done: {error}", style="red", highlight=False)
             bar.advance(whole)
-    return failed
+    return failed, bodiless
 
 
 def _told(report: CacheReport) -> str:

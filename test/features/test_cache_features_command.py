@@ -101,7 +101,7 @@ def test_a_folder_of_sequences_gets_features_of_a_video(command, folder, film):
     result = command(folder, video=film)
     assert result.exit_code == 0, result.output
     assert "street_0.npz: 6 features in 6 frames, 6 made now" in result.output
-    assert "give --body" in result.output
+    assert "2 sequences have no first frames: give --body" in result.output
     for person in ("0", "1"):
         assert read_sequence(folder / f"street_{person}.npz").has_features.all()
 
@@ -111,6 +111,7 @@ def test_bodies_come_with_the_next_run_without_looking_at_images(command, folder
     result = command(folder, video=film, body=golden.parent / "wham" / "checkpoint.pth.tar")
     assert result.exit_code == 0, result.output
     assert "none made now, 6 first frames" in result.output
+    assert "give --body" not in command(folder, video=film).output
     assert read_sequence(folder / "street_1.npz").has_init.all()
 
 

@@ -24,11 +24,16 @@ from humor_ros.detection import (
     PeopleTrackerConfig,
     create_detector,
 )
+from humor_ros.features.feature_report import FeatureStatus
+from humor_ros.features.feature_source import FeatureSource, SynchronousFeatures
+from humor_ros.features.feature_thread import FeatureThread
+from humor_ros.features.online import FeatureConfig, load_extractor
 from humor_ros.geometry import PinholeCamera
 from humor_ros.human_names import person_name
 from humor_ros.inertial import CameraMotionEstimator, InertialConfig
 from humor_ros.types import (
     Array,
+    CameraMotion,
     FrameResult,
     HumanState,
     Image,
@@ -78,7 +83,9 @@ class PipelineConfig:
         detector: which detector, and its files.
         people: how people are followed over time.
         inertial: IMU extrinsics, noise and gaps.
-        stream: how the world is made.
+        stream: how the world is made. What concerns image features' delay follows from
+            ``features``.
+        features: image encoder beside or in the loop; None goes without.
         weights: WHAM weights, ``.safetensors`` or the published ``.pth.tar``; None means
             the packaged ones.
         body: SMPL body model file; None means the body that the weights were trained with:
@@ -89,6 +96,7 @@ class PipelineConfig:
     people: PeopleTrackerConfig = field(default_factory=PeopleTrackerConfig)
     inertial: InertialConfig = field(default_factory=InertialConfig)
     stream: StreamConfig = field(default_factory=StreamConfig)
+    features: FeatureConfig | None = None
     weights: Path | None = None
     body: Path | None = None
 
@@ -103,6 +111,7 @@ class Observation:
         camera: intrinsics of the image.
         restarted: the clock of the images started anew with this one.
         timings_s: seconds spent by stage name.
+        image_bgr: the image, where an image encoder is in use.
     """
 
     stamp_s: float
@@ -110,6 +119,7 @@ class Observation:
     camera: PinholeCamera
     restarted: bool
     timings_s: dict[str, float]
+    image_bgr: Image | None = None
 
 
 class TrackingPipeline:
@@ -126,8 +136,12 @@ class TrackingPipeline:
             timings out (the core itself reads no clock).
         detector: in place of the configured one (tests, own detectors).
 
+    An image encoder in the background has a thread of its own, which reads a clock for its budget;
+    call :meth:`close` to end it.
+
     Raises:
-        FileNotFoundError, ValueError: a weights, body or detector file is missing or wrong.
+        FileNotFoundError, ValueError: a weights, body, encoder or detector file is missing or
+            wrong, or encoder and weights do not fit.
     """
 
     def __init__(
@@ -144,12 +158,41 @@ class TrackingPipeline:
         self._detector = detector or create_detector(self.config.detector)
         self._people = PeopleTracker(self._detector, self.config.people)
         self.inertial = CameraMotionEstimator(self.config.inertial)
-        self._stream = WhamStream(self._network, self.body, self.config.stream)
+        self._features: FeatureSource | None = None
+        self._stream = self._make_stream()
+        self._feature_status = FeatureStatus()
         self._given_camera: PinholeCamera | None = None
         self._camera: PinholeCamera | None = None
         self._stamp_s: float | None = None
         self._published: dict[int, HumanState] = {}
         self._counters: Counter[str] = Counter()
+
+    def _make_stream(self) -> WhamStream:
+        """The stream, and the encoder that feeds it."""
+        stream_config, config = self.config.stream, self.config.features
+        if config is None:
+            return WhamStream(self._network, self.body, stream_config)
+        size = self._network.config.d_feat
+        extractor = load_extractor(config, size, stream_config.flip_averaging)
+        extractor.extract(np.zeros((64, 64, 3), np.uint8), np.array([[32.0, 32.0, 0.3]]))
+        history_s = config.max_age_s if config.background else 0.0
+        stream_config = replace(stream_config, image_features=True, history_s=history_s)
+        stream = WhamStream(self._network, self.body, stream_config)
+        if config.background:
+            self._features = FeatureThread(extractor, stream.stepper, stream.history, config)
+        else:
+            self._features = SynchronousFeatures(extractor, config.every)
+        return stream
+
+    def close(self) -> None:
+        """End the encoder's thread, where there is one; may be called twice."""
+        if self._features is not None:
+            self._features.close()
+
+    @property
+    def feature_status(self) -> FeatureStatus:
+        """What the image encoder did for the people of the last image."""
+        return self._feature_status
 
     @property
     def camera(self) -> PinholeCamera | None:
@@ -162,6 +205,9 @@ class TrackingPipeline:
         merged = {f"pipeline.{name}": count for name, count in dict(self._counters).items()}
         merged |= {f"people.{name}": count for name, count in self._people.counters.items()}
         merged |= {f"inertial.{name}": n for name, n in self.inertial.counters.items()}
+        if self._features is not None:
+            counts = dict(self._features.statistics.counts)
+            merged |= {f"features.{name}": count for name, count in counts.items()}
         return merged
 
     def set_camera(self, camera: PinholeCamera) -> None:
@@ -246,7 +292,8 @@ class TrackingPipeline:
         with self._timed("detection", timings):
             tracks = self._people.update(image_bgr, stamp_s)
         self._stamp_s = stamp_s
-        return Observation(stamp_s, tuple(tracks), camera, restarted, timings)
+        image = image_bgr if self._features is not None else None
+        return Observation(stamp_s, tuple(tracks), camera, restarted, timings, image)
 
     def lift(self, observation: Observation) -> FrameResult:
         """Give the people of an observation their motion: the second half of :meth:`process`.
@@ -265,7 +312,7 @@ class TrackingPipeline:
             and (track.state is TrackingState.TRACKED or track.track_id in self._published)
         ]
         with self._timed("wham", timings):
-            motions = self._stream.step(followed, motion, observation.camera)
+            motions = self._step(followed, motion, observation)
         humans = [
             _human_state(track, person, stamp_s)
             for track, person in zip(followed, motions, strict=True)
@@ -282,6 +329,26 @@ class TrackingPipeline:
             timings_s=timings,
             counters=self.counters,
         )
+
+    def _step(
+        self, followed: list[Track], motion: CameraMotion, observation: Observation
+    ) -> list[PersonMotion]:
+        """Step the stream, with what the image encoder says where there is one."""
+        source, image = self._features, observation.image_bgr
+        if source is None or image is None:
+            return self._stream.step(followed, motion, observation.camera)
+        stamp_s = observation.stamp_s
+        source.correct(self._stream)
+        features = source.now(stamp_s, image, followed)
+        motions = self._stream.step(followed, motion, observation.camera, features)
+        source.stepped(stamp_s, image, followed)
+        ids = [track.track_id for track in followed]
+        self._feature_status = FeatureStatus(
+            mode="loop" if isinstance(source, SynchronousFeatures) else "thread",
+            rate_hz=source.statistics.rate_hz(stamp_s),
+            ages_s=source.statistics.ages_s(ids, stamp_s),
+        )
+        return motions
 
     @contextmanager
     def _timed(self, name: str, timings: dict[str, float]) -> Iterator[None]:

@@ -8,6 +8,7 @@ from humor_ros.features.container import CheckpointError
 from humor_ros.features.extractor import FeatureExtractor, ImageFeatures
 from humor_ros.features.initialisation import FirstFrame, first_frame
 from humor_ros.features.network import Hmr2Encoder
+from humor_ros.features.online import FeatureConfig, load_extractor
 from humor_ros.features.precision import FEATURE_BOUNDS, set_precision
 from humor_ros.features.values import EncoderOutput
 from humor_ros.wham.flip_averaging import FlipState, mirror_inputs, step_averaged
@@ -19,6 +20,7 @@ __all__ = [
     "CheckpointError",
     "EncoderConfig",
     "EncoderOutput",
+    "FeatureConfig",
     "FeatureExtractor",
     "FirstFrame",
     "FlipState",
@@ -27,6 +29,7 @@ __all__ = [
     "Release",
     "first_frame",
     "load_encoder",
+    "load_extractor",
     "mirror_inputs",
     "set_precision",
     "step_averaged",

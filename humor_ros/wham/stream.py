@@ -92,6 +92,7 @@ class WhamStream:
         """Of the last image, seconds."""
         return self._stamp_s
 
+    @torch.inference_mode()
     def correct(self, branch: Branch) -> tuple[int, ...]:
         """Go on from a corrected path; what is told moves over to it without a jump.
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from online_cases import Studio
 
 from humor_ros.features import EncoderConfig, Hmr2Encoder
 from humor_ros.features.config import DecoderConfig, VitConfig
@@ -67,3 +68,9 @@ def write_checkpoint(tmp_path: Path, encoder: Hmr2Encoder) -> Callable[..., Path
 @pytest.fixture
 def image() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def studio(tmp_path: Path, encoder: Hmr2Encoder) -> Studio:
+    """A small encoder and WHAM in files, and trackers made of them."""
+    return Studio(tmp_path, encoder, SMALL)

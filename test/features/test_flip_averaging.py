@@ -10,8 +10,8 @@ import torch
 
 from humor_ros.body import BodyModel
 from humor_ros.features import FlipState, mirror_inputs, step_averaged
-from humor_ros.wham.flip_averaging import mirror_input
 from humor_ros.wham.checkpoint import load_published, load_regressors
+from humor_ros.wham.flip_averaging import mirror_input
 from humor_ros.wham.keypoints import flip_bbox, flip_keypoints, normalise_keypoints
 from humor_ros.wham.values import WhamInputs
 

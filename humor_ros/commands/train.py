@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from humor_ros.training.published_trainer import PublishedTrainer
+    from humor_ros.training.trainer import StepReport, Trainer
+
+    _Trainer = Trainer | PublishedTrainer
 
 __all__ = ["app"]
 
@@ -18,35 +25,88 @@ def _train() -> None:
 
 @app.command()
 def wham(
-    data: Path = typer.Option(..., help="Folder with train_*.npz and val_*.npz shards."),
     output: Path = typer.Option(..., help="Folder of the run: snapshot, curves, weights."),
+    data: Path | None = typer.Option(
+        None, help="Folder with train_*.npz and val_*.npz shards, or (published) AMASS's folder."
+    ),
+    sequences: Path | None = typer.Option(
+        None, help="Published stage 2: folder with a folder of sequences for each data set."
+    ),
     config: Path | None = typer.Option(None, help="YAML configuration; defaults if absent."),
     body: Path | None = typer.Option(None, help="SMPL-format body; the packaged one if absent."),
     resume: bool = typer.Option(False, help="Continue the run in --output."),
-    start_from: Path | None = typer.Option(None, help="Run whose weights to start from."),
+    start_from: Path | None = typer.Option(
+        None, help="Run whose weights to start from, or (published) a weight file."
+    ),
     minutes: float | None = typer.Option(
-        None, min=0.01, help="Time limit; the rate's schedule then ends with it."
+        None, min=0.01, help="Time limit; the schedule of recipe 'own' then ends with it."
     ),
     threads: int = typer.Option(1, min=1, help="CPU threads."),
     workers: int = typer.Option(0, min=0, help="Processes that make batches ahead."),
 ) -> None:
-    """Train WHAM's network on synthetic projections and write ``weights.safetensors``."""
+    """Train WHAM's network by the configuration's recipe and write ``weights.safetensors``."""
     import logging
-    import sys
     import time
 
     import torch
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from humor_ros.body.model import BodyModel
-    from humor_ros.training.config import TrainConfig, load_train_config
+    from humor_ros.training.config_file import read_config_file
     from humor_ros.training.export import export_weights
-    from humor_ros.training.mocap import MocapLibrary
-    from humor_ros.training.synthesis import WindowSource
-    from humor_ros.training.trainer import StepReport, Trainer
+    from humor_ros.training.trainer import Trainer
 
     logging.getLogger("humor_ros").setLevel(logging.INFO)
     torch.set_num_threads(threads)
+    recipe = "own" if config is None else read_config_file(config)[0]
+    trainer: _Trainer
+    if recipe == "published":
+        from humor_ros.training.published_config import load_published_config
+        from humor_ros.training.published_run import make_trainer
+
+        assert config is not None
+        trainer = make_trainer(
+            load_published_config(config),
+            data,
+            sequences,
+            body,
+            output,
+            time.monotonic,
+            minutes=minutes,
+            workers=workers,
+        )
+    else:
+        trainer = _own_trainer(data, output, config, body, minutes, workers)
+    if resume:
+        trainer.resume()
+    elif start_from is not None:
+        trainer.start_from(start_from)
+    _run(trainer)
+    path = output / "weights.safetensors"
+    if isinstance(trainer, Trainer):
+        export_weights(trainer, path)
+    else:
+        trainer.export(path)
+    typer.echo(f"wrote {path}")
+
+
+def _own_trainer(
+    data: Path | None,
+    output: Path,
+    config: Path | None,
+    body: Path | None,
+    minutes: float | None,
+    workers: int,
+) -> Trainer:
+    """The trainer of the packaged weights."""
+    import time
+
+    from humor_ros.body.model import BodyModel
+    from humor_ros.training.config import TrainConfig, load_train_config
+    from humor_ros.training.mocap import MocapLibrary
+    from humor_ros.training.synthesis import WindowSource
+    from humor_ros.training.trainer import Trainer
+
+    if data is None:
+        raise typer.BadParameter("give the folder of the shards", param_hint="--data")
     settings = TrainConfig() if config is None else load_train_config(config)
     model = BodyModel.load(body)
     sources = [
@@ -55,7 +115,7 @@ def wham(
         )
         for split in ("train", "val")
     ]
-    trainer = Trainer(
+    return Trainer(
         settings,
         model,
         sources[0],
@@ -65,25 +125,27 @@ def wham(
         minutes=minutes,
         workers=workers,
     )
-    if resume:
-        trainer.resume()
-    elif start_from is not None:
-        trainer.start_from(start_from)
-    if sys.stderr.isatty():
-        columns = (
-            TextColumn("step {task.fields[step]}"),
-            BarColumn(),
-            TextColumn("loss {task.fields[loss]:.3f}"),
-            TimeElapsedColumn(),
-        )
-        with Progress(*columns) as bar:
-            task = bar.add_task("train", total=1.0, step=trainer.step, loss=float("nan"))
 
-            def show(report: StepReport) -> None:
-                bar.update(task, completed=trainer.progress, step=report.step, loss=report.loss)
 
-            trainer.run(show)
-    else:
+def _run(trainer: _Trainer) -> None:
+    """Run to the end, with a progress bar where somebody looks."""
+    import sys
+
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    if not sys.stderr.isatty():
         trainer.run()
-    path = export_weights(trainer, output / "weights.safetensors")
-    typer.echo(f"wrote {path}")
+        return
+    columns = (
+        TextColumn("step {task.fields[step]}"),
+        BarColumn(),
+        TextColumn("loss {task.fields[loss]:.3f}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns) as bar:
+        task = bar.add_task("train", total=1.0, step=trainer.step, loss=float("nan"))
+
+        def show(report: StepReport) -> None:
+            bar.update(task, completed=trainer.progress, step=report.step, loss=report.loss)
+
+        trainer.run(show)

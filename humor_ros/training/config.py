@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any
 
-import yaml
-
+from humor_ros.training.config_file import build_config, read_config_file
 from humor_ros.wham.config import WhamConfig
 
 __all__ = [
@@ -20,8 +19,6 @@ __all__ = [
     "TrainConfig",
     "load_train_config",
 ]
-
-_T = TypeVar("_T")
 
 
 def _check_share(owner: object, *names: str) -> None:
@@ -385,49 +382,13 @@ class TrainConfig:
         return asdict(self)
 
 
-def _build(cls: type[_T], values: Any, where: str) -> _T:
-    if not isinstance(values, Mapping):
-        raise ValueError(f"{where}: expected a mapping for {cls.__name__}, got {values!r}")
-    known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise ValueError(f"{where}: unknown keys {unknown}; known are {sorted(known)}")
-    hints = get_type_hints(cls)
-    arguments: dict[str, Any] = {}
-    for name, value in values.items():
-        hint = hints[name]
-        if is_dataclass(hint):
-            arguments[name] = _build(hint, value, f"{where}.{name}")  # type: ignore[arg-type]
-        else:
-            arguments[name] = _coerce(value, hint, f"{where}.{name}")
-    try:
-        return cls(**arguments)
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from error
-
-
-def _coerce(value: Any, hint: Any, where: str) -> Any:
-    if isinstance(value, list):
-        return tuple(tuple(item) if isinstance(item, list) else item for item in value)
-    for kind in (float, int):
-        if hint is kind:
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise ValueError(f"{where}: expected a number, got {value!r}")
-            if kind is int and int(value) != value:
-                raise ValueError(f"{where}: expected a whole number, got {value!r}")
-            return kind(value)
-    if hint is bool and not isinstance(value, bool):
-        raise ValueError(f"{where}: expected true or false, got {value!r}")
-    return value
-
-
 def train_config_from_dict(values: Mapping[str, Any], where: str = "config") -> TrainConfig:
     """Build a configuration from nested mappings; absent keys keep their defaults.
 
     Raises:
         ValueError: a key is unknown or a value out of range; ``where`` stands in the message.
     """
-    return _build(TrainConfig, values, where)
+    return build_config(TrainConfig, values, where)
 
 
 def load_train_config(path: str | Path) -> TrainConfig:
@@ -437,11 +398,7 @@ def load_train_config(path: str | Path) -> TrainConfig:
         FileNotFoundError: there is no such file.
         ValueError: it is no YAML mapping, a key is unknown or a value is out of range.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no training configuration at {path}")
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not readable YAML ({error})") from error
-    return train_config_from_dict({} if values is None else values, str(path))
+    recipe, values = read_config_file(path)
+    if recipe != "own":
+        raise ValueError(f"{path} is for the recipe {recipe!r}, not 'own'")
+    return train_config_from_dict(values, str(path))

@@ -7,28 +7,34 @@ without workers, and continues after an interruption as if there had been none.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import multiprocessing
 
-from humor_ros.training.synthesis import TrainingBatch, WindowSource
+__all__ = ["BatchSource", "batch_of_step", "batches_ahead"]
 
-__all__ = ["batch_of_step", "batches_ahead"]
-
+_Batch = TypeVar("_Batch", covariant=True)
 _AHEAD = 4
 _SEED_STRIDE = 1_000_003
 
 
-def batch_of_step(source: WindowSource, size: int, seed: int, step: int) -> TrainingBatch:
+class BatchSource(Protocol[_Batch]):
+    """Makes batches, dataclasses of tensors, reproducibly from a generator."""
+
+    def batch(self, size: int, generator: torch.Generator) -> _Batch:
+        """Draw ``size`` windows."""
+
+
+def batch_of_step(source: BatchSource[_Batch], size: int, seed: int, step: int) -> _Batch:
     """Batch number ``step`` of the run with this seed."""
     generator = torch.Generator().manual_seed(seed * _SEED_STRIDE + step)
     return source.batch(size, generator)
 
 
 def batches_ahead(
-    source: WindowSource, size: int, seed: int, first_step: int, workers: int
-) -> Iterator[TrainingBatch]:
+    source: BatchSource[_Batch], size: int, seed: int, first_step: int, workers: int
+) -> Iterator[_Batch]:
     """Batches from ``first_step`` on, without end.
 
     Args:
@@ -59,7 +65,8 @@ def batches_ahead(
         while True:
             for queue in queues:
                 # NumPy arrays travel as bytes: shared memory for tensors needs file handles.
-                yield TrainingBatch(**{k: torch.from_numpy(v) for k, v in queue.get().items()})
+                kind, arrays = queue.get()
+                yield kind(**{name: torch.from_numpy(v) for name, v in arrays.items()})
     finally:
         for process in processes:
             process.terminate()
@@ -67,11 +74,12 @@ def batches_ahead(
 
 
 def _make(
-    source: WindowSource, size: int, seed: int, first_step: int, stride: int, queue: Any
+    source: BatchSource[Any], size: int, seed: int, first_step: int, stride: int, queue: Any
 ) -> None:
     torch.set_num_threads(1)
     step = first_step
     while True:
         batch = batch_of_step(source, size, seed, step)
-        queue.put({name: value.numpy() for name, value in vars(batch).items()})
+        arrays = {name: value.numpy() for name, value in vars(batch).items()}
+        queue.put((type(batch), arrays))
         step += stride

@@ -8,6 +8,10 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from humor_ros.geometry.rotation import rotation_6d_to_matrix
+from humor_ros.wham.config import N_KEYPOINTS, WhamConfig
+from humor_ros.wham.keypoint_motion import keypoint_motion
+from humor_ros.wham.trajectory import FRAME_RATE
 from humor_ros.wham.values import WhamInputs
 
 __all__ = ["BODIES", "PublishedBatch", "centred_intrinsics"]
@@ -24,6 +28,8 @@ class PublishedBatch:
 
     Attributes:
         x: (B, T, 37), mask: (B, T, 17) true where unseen, cam_angvel: (B, T, 6): inputs.
+        gravity: (B, T, 3) unit vector down in camera axes, zeros where unknown; an input that
+            the published network does not take.
         img_features: (B, T, F), zeros where there is no image; F = 0 leaves the integrator out.
         bbox: (B, T, 3) box centre (pixels) and side / 200; image_size: (B, 2) W, H;
             intrinsics: (B, 1, 3, 3).
@@ -43,6 +49,7 @@ class PublishedBatch:
     x: Tensor
     mask: Tensor
     cam_angvel: Tensor
+    gravity: Tensor
     img_features: Tensor
     bbox: Tensor
     image_size: Tensor
@@ -89,8 +96,8 @@ class PublishedBatch:
             **{f.name: torch.cat([getattr(b, f.name) for b in batches]) for f in fields(cls)}
         )
 
-    def inputs(self) -> WhamInputs:
-        """What the network is given."""
+    def inputs(self, config: WhamConfig) -> WhamInputs:
+        """What a network of this configuration is given."""
         return WhamInputs(
             x=self.x,
             mask=self.mask,
@@ -99,7 +106,27 @@ class PublishedBatch:
             bbox=self.bbox,
             res=self.image_size,
             cam_intrinsics=self.intrinsics,
+            gravity=self.gravity if config.gravity_input else None,
+            motion=self._motion() if config.motion_input else None,
         )
+
+    def _motion(self) -> Tensor:
+        """Displacement of the key-points since the frame before; none at the first frame."""
+        half = 100.0 * self.bbox[..., None, 2:]
+        points = self.x[..., : 2 * N_KEYPOINTS].unflatten(-1, (N_KEYPOINTS, 2))
+        pixels = points * half + self.bbox[..., None, :2]
+        rest = self.x.new_tensor((1.0, 0.0, 0.0, 0.0, 1.0, 0.0))
+        seen = ~self.mask[:, 1:] & ~self.mask[:, :-1]
+        moved = keypoint_motion(
+            pixels[:, 1:],
+            pixels[:, :-1],
+            seen,
+            rotation_6d_to_matrix(self.cam_angvel[:, 1:] / FRAME_RATE + rest),
+            self.intrinsics[:, :, 0, 0],
+            self.image_size[:, None],
+            self.bbox[:, 1:],
+        )
+        return torch.cat((torch.zeros_like(points[:, :1]), moved), 1)
 
 
 def centred_intrinsics(focal: Tensor, image_size: Tensor) -> Tensor:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from humor_ros.training.config import _build
+from humor_ros.training.config_file import build_config, read_config_file
 from humor_ros.training.published_loss_weights import PublishedLossWeights
 from humor_ros.wham.config import WhamConfig
 
@@ -246,14 +243,7 @@ def load_published_config(path: str | Path) -> PublishedConfig:
         FileNotFoundError: there is no such file.
         ValueError: it is no YAML mapping, a key is unknown or a value is out of range.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no training configuration at {path}")
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not readable YAML ({error})") from error
-    if not isinstance(values, Mapping) or values.get("recipe", "published") != "published":
-        raise ValueError(f"{path} has no 'recipe: published'; it is for another training")
-    values = {key: value for key, value in values.items() if key != "recipe"}
-    return _build(PublishedConfig, values, str(path))
+    recipe, values = read_config_file(path)
+    if recipe != "published":
+        raise ValueError(f"{path} is for the recipe {recipe!r}, not 'published'")
+    return build_config(PublishedConfig, values, str(path))

@@ -44,7 +44,7 @@ def predict_clips(
     Returns:
         The prediction.
     """
-    inputs = batch.inputs()
+    inputs = batch.inputs(network.config)
     with torch.autocast(
         batch.x.device.type, dtype=autocast or torch.bfloat16, enabled=autocast is not None
     ):

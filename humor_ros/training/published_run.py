@@ -27,6 +27,7 @@ def make_trainer(
     folder: Path,
     clock: Callable[[], float],
     minutes: float | None = None,
+    workers: int = 0,
 ) -> PublishedTrainer:
     """Load bodies and data and make the trainer.
 
@@ -38,6 +39,7 @@ def make_trainer(
         folder: of the run.
         clock: seconds, monotonic.
         minutes: time limit.
+        workers: processes that make batches ahead.
 
     Raises:
         FileNotFoundError: a folder or file is not there; names it.
@@ -52,7 +54,7 @@ def make_trainer(
     }
     validation = _validation(shares, data, sequences, bodies, kind, config)
     return PublishedTrainer(
-        config, bodies, Mixture(training, shares), validation, folder, clock, minutes
+        config, bodies, Mixture(training, shares), validation, folder, clock, minutes, workers
     )
 
 

@@ -141,6 +141,7 @@ class SequenceSource:
             x=x[:, 1:],
             mask=mask[:, 1:],
             cam_angvel=angular_velocity_6d(track.turns[None, cut][:, 1:]),
+            gravity=(world.mT[:, :, 1] * track.has_camera[cut][:, None])[None, 1:],
             img_features=self._features(track, cut)[None],
             bbox=bbox[:, 1:],
             image_size=image_size,

@@ -164,6 +164,7 @@ class MocapSource:
             x=x[:, 1:],
             mask=unseen_joints(size, frames - 1, noise, generator),
             cam_angvel=angular_velocity_6d(turn[:, :-1] @ turn[:, 1:].mT),
+            gravity=turn[:, 1:, :, 1],
             img_features=x.new_zeros(size, frames - 1, n_features),
             bbox=bbox[:, 1:],
             image_size=image_size,

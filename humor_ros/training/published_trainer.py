@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from humor_ros.body.model import BodyModel
 from humor_ros.training.losses import published_losses
+from humor_ros.training.prefetch import batches_ahead
 from humor_ros.training.published_batch import PublishedBatch
 from humor_ros.training.published_config import PublishedConfig
 from humor_ros.training.published_curves import Curves
@@ -47,6 +48,7 @@ class PublishedTrainer:
         folder: where the run is written; made if absent.
         clock: seconds, monotonic; only reported, and compared with ``minutes``.
         minutes: time limit; the run can be resumed after it.
+        workers: processes that make batches ahead; they change no batch.
 
     Raises:
         ValueError: CUDA is asked for and not there.
@@ -61,6 +63,7 @@ class PublishedTrainer:
         folder: Path,
         clock: Callable[[], float],
         minutes: float | None = None,
+        workers: int = 0,
     ) -> None:
         self.config = config
         self.device = _device(config.device)
@@ -69,6 +72,8 @@ class PublishedTrainer:
         self.validation = validation
         self.folder = folder
         self.minutes_limit = minutes
+        self.workers = workers
+        self._batches: Iterator[PublishedBatch] | None = None
         self._clock = clock
         self._started = clock()
         self._minutes_before = 0.0
@@ -152,9 +157,10 @@ class PublishedTrainer:
         )
 
     def _batch(self) -> PublishedBatch:
-        generator = torch.Generator().manual_seed(self.config.seed * _SEED_STRIDE + self.step)
-        batch = self.training.batch(self.config.optim.batch_size, generator)
-        return batch.to(self.device)
+        if self._batches is None:
+            size, seed = self.config.optim.batch_size, self.config.seed
+            self._batches = batches_ahead(self.training, size, seed, self.step, self.workers)
+        return next(self._batches).to(self.device)
 
     def _move(self, loss: Tensor) -> float:
         self.optimiser.zero_grad(set_to_none=True)
@@ -261,6 +267,7 @@ class PublishedTrainer:
         self.scaler.load_state_dict(content.get("scaler", {}))
         self.best = float(content.get("best", math.inf))
         self.step = int(content["step"])
+        self._batches = None
         self.curves.forget_after(self.step)
         self._minutes_before = float(content["minutes"])
         self._started = self._clock()

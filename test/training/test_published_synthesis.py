@@ -163,7 +163,7 @@ def test_treadmill_clips_know_no_contact(library: MocapLibrary, body: BodyModel)
 
 def test_features_are_zeros_where_the_stage_has_some(motions: BodyMotions, body: BodyModel) -> None:
     without = MocapSource(motions, body, small()).batch(1, seeded())
-    assert without.inputs().img_features is None
+    assert without.inputs(small().network).img_features is None
     batch = MocapSource(motions, body, small(features=True)).batch(1, seeded())
     assert batch.img_features.shape == (1, 12, 4)
     assert not batch.img_features.any()

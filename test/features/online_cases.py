@@ -75,7 +75,7 @@ def write_weights(path: Path, d_feat: int = FEATURES) -> Path:
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if "declayer" in name:
-                parameter.normal_(std=0.1)
+                parameter.normal_(std=0.3)
         network.trajectory_decoder.regressor.declayer1.bias.add_(identity)
         decoder = network.motion_decoder.regressor
         decoder.declayer0.bias.add_(identity.repeat(24))

@@ -11,8 +11,11 @@ from humor_ros.body import BodyModel
 from humor_ros.features import EncoderConfig, FeatureExtractor, load_encoder
 from humor_ros.geometry import matrix_to_rotation_6d
 from humor_ros.training.feature_cache import cache_sequence, draft_path
+from humor_ros.training.published_config import PublishedConfig, PublishedDataConfig
+from humor_ros.training.published_sequences import SequenceSource, load_tracks
 from humor_ros.training.sequence_file import PersonSequence, read_sequence
 from humor_ros.training.sequence_images import ImageFolder, Videos
+from humor_ros.wham.config import WhamConfig
 
 FRAMES = 7
 
@@ -311,3 +314,25 @@ def test_published_features_and_first_frames_come_out(golden, tmp_path):
         for name, value in made.items():
             wanted = expected[prefix + name][1:]
             np.testing.assert_allclose(value, wanted, atol=5e-5, rtol=0, err_msg=name)
+
+
+def test_the_second_stage_of_training_takes_them(path, encoder, pictures, body):
+    """Without truth, too: a clip has the features of its frames and the start of its first."""
+    extractor = FeatureExtractor(encoder)
+    cache_sequence(path, extractor, ImageFolder(pictures[0]), origin="x", body=body)
+    sequence = read_sequence(path)
+    config = PublishedConfig(
+        network=WhamConfig(d_feat=24),
+        features=True,
+        data=PublishedDataConfig(clip_frames=FRAMES - 1, sources={"video": 1.0}),
+    )
+    tracks = load_tracks(path.parent, "train", {"neutral": body}, "smpl", config)
+    batch = SequenceSource(tracks, body, config).batch(2, torch.Generator().manual_seed(0))
+    for clip in range(2):
+        np.testing.assert_array_equal(batch.img_features[clip], sequence.img_features[1:])
+        start = matrix_to_rotation_6d(torch.from_numpy(sequence.init_pose[0]))
+        torch.testing.assert_close(batch.init_smpl[clip, 0], start)
+        np.testing.assert_allclose(
+            batch.init_kp[clip, 0, :51], sequence.init_kp3d[0].ravel(), atol=1e-5
+        )
+    assert not batch.has_smpl.any()

@@ -23,6 +23,7 @@ _SUBCOMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "evaluate": {
         "keypoints": ("humor_ros.commands.evaluate_keypoints", "evaluate_keypoints"),
         "mocap": ("humor_ros.commands.evaluate_mocap", "evaluate_mocap"),
+        "video": ("humor_ros.commands.evaluate_video", "evaluate_video"),
     },
     "reproduce": {
         "humor": ("humor_ros.commands.reproduce_humor", "reproduce_humor"),

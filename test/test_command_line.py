@@ -32,6 +32,9 @@ def start(*arguments: str) -> subprocess.CompletedProcess[str]:
         ["reproduce", "humor"],
         ["reproduce", "hmr2"],
         ["train", "wham"],
+        ["evaluate", "keypoints"],
+        ["evaluate", "mocap"],
+        ["evaluate", "video"],
     ],
 )
 def test_every_command_explains_itself(command: list[str]) -> None:

@@ -131,7 +131,7 @@ def _by_windows(frames: int, noise: NoiseConfig, generator: torch.Generator) -> 
     """(T, 17) hidden key-points, drawn anew for each window."""
     count = -(-frames // _WINDOW)
     hidden = joint_visibility(count, _WINDOW, noise, generator)
-    return np.array(hidden.reshape(-1, 17)[:frames], dtype=bool)
+    return np.asarray(hidden.reshape(-1, 17)[:frames].numpy(), dtype=np.bool_)
 
 
 def _swapped(pixels: Array, noise: NoiseConfig, generator: torch.Generator) -> Array:

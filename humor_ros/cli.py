@@ -21,6 +21,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
 }
 _SUBCOMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "evaluate": {
+        "sequences": ("humor_ros.commands.evaluate_sequences", "evaluate_sequences"),
         "keypoints": ("humor_ros.commands.evaluate_keypoints", "evaluate_keypoints"),
         "mocap": ("humor_ros.commands.evaluate_mocap", "evaluate_mocap"),
         "video": ("humor_ros.commands.evaluate_video", "evaluate_video"),

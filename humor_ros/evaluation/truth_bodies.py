@@ -83,9 +83,9 @@ class TruthBodies:
             path = None if packaged else self._path(gender)
             if path is None and not packaged:
                 wanted = f"SMPL_{gender.upper()}.pkl or .npz"
+                place = f" in {self.folder}" if self.folder else "; give the folder of your bodies"
                 raise FileNotFoundError(
-                    f"the truth was fitted with SMPL's {gender} body: {wanted} not found in "
-                    f"{self.folder or 'any folder; give the one with your SMPL files'}"
+                    f"the truth was fitted with SMPL's {gender} body: {wanted} not found{place}"
                 )
             kept[key] = _load(path).eval()
         return kept[key]

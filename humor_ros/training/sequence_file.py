@@ -222,11 +222,27 @@ class PersonSequence:
         return replace(self, **changes, **mirrored)
 
     def select(self, frames: NDArray[Any] | slice) -> PersonSequence:
-        """Some of the frames, by a mask (T,), indices that grow or a slice."""
+        """Some of the frames, by a mask (T,), indices that grow or a slice.
+
+        A gyro's angular velocity becomes the mean since the last frame that is kept.
+        """
         timed = [key for key, (shape, _) in ARRAYS.items() if shape[:1] == ("T",)]
         whole = {key: getattr(self, key) for key in timed}
         parts: dict[str, Any] = {k: v if v is None else v[frames] for k, v in whole.items()}
+        if self.camera_angular_velocity is not None:
+            parts["camera_angular_velocity"] = self._mean_rates(np.arange(len(self))[frames])
         return replace(self, **parts)
+
+    def _mean_rates(self, index: NDArray[np.int64]) -> Array:
+        """(N, 3) angular velocity between the frames of these indices; the first keeps its own."""
+        rates = np.array(self.camera_angular_velocity, dtype=np.float64)[index]
+        attitude = [np.eye(3)]
+        for turn in self.camera_turns()[1:]:
+            attitude.append(attitude[-1] @ turn)
+        kept = np.stack(attitude)[index]
+        vectors = Rotation.from_matrix(kept[:-1].transpose(0, 2, 1) @ kept[1:]).as_rotvec()
+        rates[1:] = vectors / np.diff(self.stamp_s[index])[:, None]
+        return rates
 
     def write(self, path: str | Path) -> Path:
         """Write the sequence, whole or not at all, and return the path.

@@ -206,6 +206,15 @@ def test_a_gyro_goes_before_the_camera_pose():
     assert np.allclose(Rotation.from_matrix(found[1:]).as_rotvec(), [0.0, 0.01, 0.0], atol=1e-6)
 
 
+def test_a_gyro_tells_the_whole_turn_between_the_frames_that_are_kept():
+    rates = np.random.default_rng(0).normal(size=(FRAMES, 3))
+    sequence = least(camera_angular_velocity=rates)
+    whole = sequence.camera_turns()
+    kept = sequence.select(np.arange(FRAMES) % 2 == 0).camera_turns()
+    assert np.allclose(kept[1], whole[1] @ whole[2], atol=1e-6)
+    assert np.allclose(kept[2], whole[3] @ whole[4], atol=1e-6)
+
+
 def test_gravity_of_a_level_camera_points_along_its_y_axis():
     level = np.tile([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]], (FRAMES, 1, 1))
     sequence = least(rotation_world_camera=level, gravity_known=True)

@@ -34,6 +34,7 @@ from lifecycle_msgs.msg import Transition
 _PARAMETER_OF_ARGUMENT = {
     "body": "body_path",
     "weights": "weights_path",
+    "image_encoder": "features.encoder_path",
     "world_mode": "world_mode",
 }
 
@@ -116,6 +117,13 @@ def _arguments(share: str) -> list[DeclareLaunchArgument]:
             default_value="",
             description="WHAM weights (.pth.tar or .safetensors); empty: as in params_file, where "
             "the packaged weights are the default.",
+        ),
+        DeclareLaunchArgument(
+            "image_encoder",
+            default_value="",
+            description="HMR2.0a checkpoint (.ckpt) that gives WHAM image features; needs weights "
+            "of a WHAM that was trained with it. Empty: as in params_file, where none is the "
+            "default.",
         ),
         DeclareLaunchArgument(
             "world_mode",

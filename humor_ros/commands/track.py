@@ -34,6 +34,24 @@ def track(
     ] = None,
     body: Annotated[Path | None, typer.Option(help="SMPL_NEUTRAL body file.")] = None,
     weights: Annotated[Path | None, typer.Option(help="WHAM weights file.")] = None,
+    image_encoder: Annotated[
+        Path | None,
+        typer.Option(help="HMR2.0a checkpoint; gives image features to WHAM weights that take it."),
+    ] = None,
+    image_encoder_sizes: Annotated[
+        Path | None, typer.Option(help="JSON of the encoder's sizes; default: the published ones.")
+    ] = None,
+    image_encoder_dtype: Annotated[
+        Literal["float32", "bfloat16", "float16"],
+        typer.Option(help="Type of the encoder's large products."),
+    ] = "float32",
+    image_encoder_device: Annotated[str, typer.Option(help="Where it runs: cpu, cuda ...")] = "cpu",
+    features_every: Annotated[
+        int, typer.Option(min=1, help="Encode each person at every so many processed frames.")
+    ] = 1,
+    flip_averaging: Annotated[
+        bool, typer.Option(help="Average with the mirrored video, as WHAM's evaluation does.")
+    ] = False,
     world_mode: Annotated[
         Literal["imu", "wham"],
         typer.Option(help="World orientation: camera attitude x camera root, or WHAM's decoder."),
@@ -54,6 +72,7 @@ def track(
     from rich.progress import Progress
 
     from humor_ros.detection import DetectorConfig, PeopleTrackerConfig
+    from humor_ros.features.online import FeatureConfig
     from humor_ros.inertial import InertialConfig
     from humor_ros.io.bag_topics import BagTopics
     from humor_ros.io.sources import (
@@ -76,7 +95,19 @@ def track(
             detector=DetectorConfig(threads=threads),
             people=PeopleTrackerConfig(max_people=max_people),
             inertial=InertialConfig(rotation_camera_imu=mounting),
-            stream=StreamConfig(world_mode=world_mode, camera_fixed=camera_fixed),
+            stream=StreamConfig(
+                world_mode=world_mode, camera_fixed=camera_fixed, flip_averaging=flip_averaging
+            ),
+            features=None
+            if image_encoder is None
+            else FeatureConfig(
+                encoder=image_encoder,
+                sizes=image_encoder_sizes,
+                background=False,
+                every=features_every,
+                dtype=image_encoder_dtype,
+                device=image_encoder_device,
+            ),
             weights=weights,
             body=body,
         ),

@@ -6,7 +6,12 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["FeatureStatistics", "FeatureStatus"]
+__all__ = ["COUNTERS", "FeatureStatistics", "FeatureStatus"]
+
+#: Crops that were encoded; features that reached people; crops that a newer image's took the place
+#: of; boxes that cannot be used; features of images longer ago than is remembered; features of
+#: people who had gone or begun anew; images on which the encoder failed.
+COUNTERS = ("encoded", "applied", "replaced", "unusable", "late", "gone", "failed")
 
 #: Rates look so far back, seconds of the images' clock.
 _HORIZON_S = 5.0
@@ -31,14 +36,11 @@ class FeatureStatistics:
     """What became of crops; written by the loop and the encoder's thread, each its own entries.
 
     Attributes:
-        counts: ``encoded`` crops; ``applied`` features; ``replaced`` crops that a newer image's
-            took the place of; ``unusable`` boxes; ``late`` features, too old or of people who
-            were gone; ``failed`` images.
+        counts: running totals by the names of ``COUNTERS``.
     """
 
     def __init__(self) -> None:
-        names = ("encoded", "applied", "replaced", "unusable", "late", "failed")
-        self.counts: Counter[str] = Counter(dict.fromkeys(names, 0))
+        self.counts: Counter[str] = Counter(dict.fromkeys(COUNTERS, 0))
         self._last_s: dict[int, float] = {}
         self._applied: deque[tuple[float, int]] = deque()
 

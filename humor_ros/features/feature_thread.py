@@ -152,13 +152,14 @@ class FeatureThread:
         counts["unusable"] += len(request.track_ids) - len(features)
         branch = begin_branch(self._stepper, self._history, request.stamp_s, features)
         reached = 0 if branch is None else len(branch.track_ids)
-        counts["late"] += len(features) - reached
+        forgotten = not self._history.at(request.stamp_s)
+        counts["late" if forgotten else "gone"] += len(features) - reached
         while branch is not None and not self._closed:
             caught_up = advance_branch(self._stepper, self._history, branch)
-            counts["late"] += len(branch.track_ids)
+            left = () if caught_up is None else caught_up.track_ids
+            counts["gone"] += len(branch.track_ids) - len(left)
             if caught_up is None:
                 return
-            counts["late"] -= len(caught_up.track_ids)
             branch = self._hand_over(caught_up, request.stamp_s)
 
     def _hand_over(self, branch: Branch, image_s: float) -> Branch | None:
@@ -175,7 +176,7 @@ class FeatureThread:
         if left is None or self._closed:
             return None
         if self._history.newest_s <= branch.stamp_s:  # no image came, or the clock began anew
-            self.statistics.counts["late"] += len(branch.track_ids)
+            self.statistics.counts["gone"] += len(branch.track_ids)
             return None
         return branch
 

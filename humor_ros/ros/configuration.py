@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from humor_ros.detection import DetectorConfig, PeopleTrackerConfig
+from humor_ros.features.online import FeatureConfig
 from humor_ros.inertial import InertialConfig
 from humor_ros.pipeline import PipelineConfig
 from humor_ros.ros.rotation_door import matrix_from_quaternion_xyzw
@@ -69,9 +70,33 @@ def pipeline_config(values: Mapping[str, Any]) -> PipelineConfig:
             rotation_camera_imu=configured_extrinsics(values),
             imu_time_offset_s=values["imu.time_offset"],
         ),
-        stream=StreamConfig(world_mode=values["world_mode"], camera_fixed=values["camera_fixed"]),
+        stream=StreamConfig(
+            world_mode=values["world_mode"],
+            camera_fixed=values["camera_fixed"],
+            flip_averaging=values["flip_averaging"],
+            missing_feature=values["features.missing"],
+        ),
+        features=_features(values),
         weights=_existing(values, "weights_path"),
         body=_existing(values, "body_path"),
+    )
+
+
+def _features(values: Mapping[str, Any]) -> FeatureConfig | None:
+    encoder = _existing(values, "features.encoder_path")
+    sizes = _existing(values, "features.sizes_path")
+    if encoder is None:
+        return None
+    return FeatureConfig(
+        encoder=encoder,
+        sizes=sizes,
+        every=values["features.every"],
+        budget=values["features.budget"],
+        max_people=values["features.max_people"],
+        max_age_s=values["features.max_age"],
+        dtype=values["features.dtype"],
+        device=values["features.device"],
+        niceness=values["features.niceness"],
     )
 
 

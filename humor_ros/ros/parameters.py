@@ -37,6 +37,77 @@ _MODELS = (
     ),
 )
 
+_FEATURES = (
+    _P(
+        "features.encoder_path",
+        "",
+        "HMR2.0a checkpoint that gives WHAM image features, with weights_path of a WHAM trained "
+        "with it; empty goes without",
+    ),
+    _P(
+        "features.sizes_path",
+        "",
+        "JSON of the encoder's sizes (tables vit and decoder); empty takes the published ones",
+    ),
+    _P(
+        "features.every",
+        1,
+        "A person is encoded at most at every so many processed images; the encoder runs beside "
+        "the loop at the rate that it can, on the newest image",
+        unit="images",
+        minimum=1,
+        maximum=300,
+    ),
+    _P(
+        "features.budget",
+        1.0,
+        "Share of the time that the encoder may be busy",
+        minimum=0.01,
+        maximum=1.0,
+    ),
+    _P(
+        "features.max_people",
+        4,
+        "Most people encoded of one image; who waits longest goes first",
+        minimum=1,
+        maximum=64,
+    ),
+    _P(
+        "features.max_age",
+        2.0,
+        "Features that come later than this after their image are dropped",
+        unit="s",
+        minimum=0.05,
+        maximum=10.0,
+    ),
+    _P(
+        "features.missing",
+        "zero",
+        "What the integrator does between features: zero, a zero feature as in the published "
+        "training's clips without images; context, nothing",
+        choices=("zero", "context"),
+    ),
+    _P(
+        "features.dtype",
+        "float32",
+        "Type of the encoder's large products; bfloat16 is about four times faster where the "
+        "processor has it, and less exact",
+        choices=("float32", "bfloat16", "float16"),
+    ),
+    _P(
+        "features.device",
+        "cpu",
+        "Where the encoder runs: cpu, cuda or another device of PyTorch",
+    ),
+    _P(
+        "features.niceness",
+        10,
+        "By how much the priority of the encoder's thread is lower (Linux)",
+        minimum=0,
+        maximum=19,
+    ),
+)
+
 _DETECTOR = (
     _P(
         "detector.kind",
@@ -171,6 +242,12 @@ _TRACKING = (
         "The camera does not translate (a tripod, a wall): the seen position corrects the drift of "
         "the people in the world",
     ),
+    _P(
+        "flip_averaging",
+        False,
+        "Average pose, shape and contacts with those of the mirrored image, as WHAM's published "
+        "evaluation does; doubles the work of network and encoder",
+    ),
     _P("max_people", 8, "Most people followed at once", minimum=1, maximum=64),
     _P(
         "reid_window",
@@ -246,6 +323,7 @@ _OUTPUTS = (
 TRACKER_PARAMETERS: tuple[ParameterSpec, ...] = (
     *_LIFECYCLE,
     *_MODELS,
+    *_FEATURES,
     *_DETECTOR,
     *_CAMERA,
     *_IMU,

@@ -32,6 +32,10 @@ COUNTER_MESSAGES: dict[str, str] = {
     "counts as static meanwhile",
     "inertial.pose_invalid": "camera poses that are not finite or no rotation are left out; check "
     "odom or TF",
+    "features.late": "image features come later than features.max_age and are dropped; "
+    "give features.dtype bfloat16, features.device cuda, fewer features.max_people or a larger "
+    "features.max_age",
+    "features.failed": "the image encoder failed on an image; the log tells why",
     "inertial.pose_clock_resets": "camera poses: the clock jumped backwards",
 }
 

@@ -183,6 +183,8 @@ class TrackerNode(LifecycleNode):
         if self._outputs is not None:
             self._outputs.close()
         self._outputs = None
+        if self._pipeline is not None:
+            self._pipeline.close()
         self._pipeline = None
         self._values = {}
         gc.unfreeze()

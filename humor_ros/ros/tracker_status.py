@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from typing import Any
 
+from humor_ros.features.feature_report import FeatureStatus
+from humor_ros.human_names import person_name
 from humor_ros.ros import image_door, rep155, rotation_door, tf_door
 from humor_ros.ros.diagnostics import Snapshot
 from humor_ros.ros.tracker_inputs import TrackerInputs
@@ -85,6 +88,25 @@ def active_snapshot(
             "tf": tf_door.BACKEND,
             "image_decoder": image_door.BACKEND,
             "rotations": rotation_door.BACKEND,
+            **_feature_facts(worker.feature_status, values),
             "hri_msgs": "yes" if rep155.HAS_HRI_MSGS else "no (roi, skeleton2d, tracked off)",
         },
     )
+
+
+def _feature_facts(status: FeatureStatus, values: Mapping[str, Any]) -> dict[str, str]:
+    """Mode and rate of the image encoder, and how old each person's last feature is."""
+    flip = {"flip_averaging": str(values["flip_averaging"]).lower()}
+    if not values["features.encoder_path"]:
+        return {"features_mode": "off (no features.encoder_path)", **flip}
+    ages = {
+        f"feature_age_s.{person_name(track)}": f"{age:.3g}" if math.isfinite(age) else "none yet"
+        for track, age in status.ages_s.items()
+    }
+    return {
+        "features_mode": f"{status.mode}, {values['features.dtype']} on "
+        f"{values['features.device']}, {values['features.missing']} between features",
+        "features_rate_hz": f"{status.rate_hz:.3g}",
+        **ages,
+        **flip,
+    }

@@ -18,6 +18,7 @@ import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
+from humor_ros.features.feature_report import FeatureStatus
 from humor_ros.geometry import PinholeCamera
 from humor_ros.io.image_decode import ImageDecodeError
 from humor_ros.pipeline import FrameRejected
@@ -54,6 +55,13 @@ class Pipeline(Protocol):
     @property
     def counters(self) -> dict[str, int]:
         """Running totals."""
+
+    @property
+    def feature_status(self) -> FeatureStatus:
+        """What the image encoder did for the people of the last image."""
+
+    def close(self) -> None:
+        """End threads of its own."""
 
     def set_camera(self, camera: PinholeCamera) -> None:
         """Use this calibration."""
@@ -153,6 +161,11 @@ class TrackingWorker:
     def counters(self) -> Mapping[str, int]:
         """Running totals of the pipeline."""
         return self._pipeline.counters
+
+    @property
+    def feature_status(self) -> FeatureStatus:
+        """Of the image encoder at the last image."""
+        return self._pipeline.feature_status
 
     def _look(self) -> None:
         """Thread of images: decode, detect, hand over."""

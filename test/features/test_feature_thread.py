@@ -190,9 +190,9 @@ def test_a_feature_of_someone_who_has_gone_is_dropped(studio, closing, gate):
     run(pipeline, walkers, 8)
     assert gate.entered.wait(PATIENCE_S)
     walkers.places = []
-    run(pipeline, walkers, 60, 8)
+    run(pipeline, walkers, 50, 8)
     gate.open.set()
-    until(lambda: pipeline.counters["features.late"] >= 1)
+    until(lambda: pipeline.counters["features.gone"] >= 1)
     assert pipeline.counters["features.applied"] == 0
 
 

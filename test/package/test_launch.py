@@ -27,6 +27,7 @@ WANTED = {
     "use_sim_time",
     "body",
     "weights",
+    "image_encoder",
     "world_mode",
     "autostart",
     "log_level",

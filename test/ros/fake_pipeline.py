@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 from synthetic_people import make_human, make_result
 
+from humor_ros.features.feature_report import FeatureStatus
 from humor_ros.geometry import PinholeCamera
 from humor_ros.pipeline import FrameRejected
 from humor_ros.types import CameraMotionMode, TrackingState
@@ -44,6 +45,13 @@ class FakePipeline:
         return {f"pipeline.{name}": count for name, count in self._counts.items()} | {
             "inertial.imu_invalid": self._counts["imu_invalid"]
         }
+
+    @property
+    def feature_status(self):
+        return FeatureStatus()
+
+    def close(self):
+        self.closed = True
 
     def set_camera(self, camera):
         self.given_camera = camera

@@ -9,6 +9,7 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.serialization import serialize_message
 
+from humor_ros.features.feature_report import COUNTERS as FEATURE_COUNTERS
 from humor_ros.inertial.estimator import COUNTERS
 from humor_ros.ros.diagnostics import FrameTimes, Snapshot, diagnostic_array
 from humor_ros.ros.reports import COUNTER_MESSAGES, Reporter
@@ -58,6 +59,7 @@ def test_growing_counters_of_the_pipeline_are_told_and_standing_ones_are_not():
 
 def test_every_counter_that_is_explained_exists():
     names = {f"inertial.{name}" for name in COUNTERS}
+    names |= {f"features.{name}" for name in FEATURE_COUNTERS}
     assert set(COUNTER_MESSAGES) <= names
 
 

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from humor_ros.body import BodyModel
+from humor_ros.evaluation.lag import best_lag
 from humor_ros.evaluation.mocap_camera import CAMERA_KINDS, GroupCamera, film_group
 from humor_ros.evaluation.mocap_detector import NOISE_KINDS, detect_keypoints, noise_config
 from humor_ros.evaluation.mocap_motion import MocapPiece, TruePerson, cut_clips, pose_person
@@ -35,6 +36,8 @@ __all__ += ["t_pose_scores"]
 
 _LIMBS = ((1, 4), (4, 7), (2, 5), (5, 8), (16, 18), (18, 20), (17, 19), (19, 21))
 _FEWEST_SEEN = 3
+#: Mean speed of the hips-centred joints from which on a lag shows, m/s.
+_LAG_SPEED = 0.25
 
 
 @dataclass(frozen=True)
@@ -86,8 +89,8 @@ class PieceScores:
         piece: which.
         scores: values by name, see :func:`~humor_ros.evaluation.motion_scores.score_motion`;
             beside them ``hips_mm`` and ``depth_percent`` (camera-frame place of the mid-hip),
-            ``gravity_deg`` (the camera's tilt), ``bone_std_mm`` (limbs over time) and
-            ``true_jitter_10ms3``.
+            ``gravity_deg`` (the camera's tilt), ``bone_std_mm`` (limbs over time),
+            ``lag_frames`` (where there is motion to be late for) and ``true_jitter_10ms3``.
     """
 
     piece: MocapPiece
@@ -288,6 +291,7 @@ def _score(
     scores["gravity_deg"] = np.degrees(np.arccos(np.clip((up * true_up).sum(axis=1), -1, 1)))
     lengths = np.stack([np.linalg.norm(joints[:, a] - joints[:, b], axis=-1) for a, b in _LIMBS])
     scores["bone_std_mm"] = lengths.std(axis=1) * 1000.0
+    scores |= _lag(joints, truth.joints)
     scores["true_jitter_10ms3"] = score_motion(truth, truth)["jitter_10ms3"]
     return PieceScores(person.piece, scores)
 
@@ -300,6 +304,16 @@ def _camera_scores(prediction: MotionSequence, truth: MotionSequence) -> dict[st
         "hips_mm": np.linalg.norm(ours - true, axis=1) * 1000.0,
         "depth_percent": np.abs(ours[:, 2] / np.maximum(true[:, 2], 0.3) - 1.0) * 100.0,
     }
+
+
+def _lag(joints: Array, true_joints: Array) -> dict[str, Array]:
+    """Lag of the pose, once for each frame so that long pieces count more; none at rest."""
+    ours, true = (x - x[:, 1:3].mean(axis=1, keepdims=True) for x in (joints, true_joints))
+    speed = np.linalg.norm(np.diff(true, axis=0), axis=-1).mean() * MOCAP_FPS
+    if speed < _LAG_SPEED:
+        return {}
+    lag = best_lag(ours, true, np.ones(len(ours), dtype=bool))
+    return {"lag_frames": np.full(len(ours), lag)}
 
 
 def _truth(group: _Group, index: int, body: BodyModel, mesh_every: int) -> MotionSequence:

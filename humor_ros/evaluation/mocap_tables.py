@@ -17,6 +17,7 @@ _EXTRA = (
     Column("depth_percent", "depth", "%"),
     Column("gravity_deg", "gravity", "°"),
     Column("bone_std_mm", "bone std", "mm"),
+    Column("lag_frames", "lag", "frames"),
     Column("true_jitter_10ms3", "true Jit.", "10 m/s³"),
 )
 _NOTES = (
@@ -24,7 +25,7 @@ _NOTES = (
     "and WA-MPJPE in chunks of 100 frames; RTE where the true way is longer than 1 m; root: world",
     "orientation after aligning the first frame; tilt: of the root against up; FS: a frame, where",
     "the true foot rests; contact: share of right answers. hips, depth: place in the camera frame;",
-    "gravity: tilt of the camera; bone std: of eight limbs over time.",
+    "gravity: tilt of the camera; bone std: of eight limbs over time; lag: delay of the pose.",
 )
 
 

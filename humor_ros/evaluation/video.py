@@ -7,7 +7,6 @@ frame: what the tracker says of a person is compared where that person stands, c
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from humor_ros.evaluation.lag import best_lag
 from humor_ros.evaluation.metrics import (
     acceleration_error_ms2,
     align_by_pelvis,
@@ -28,8 +28,7 @@ from humor_ros.io.track_file import TrackFile, TrackRow, TrackWriter
 from humor_ros.pipeline import PipelineConfig, TrackingPipeline
 from humor_ros.types import Array
 
-__all__ = ["BODY", "FoundPerson", "VideoScores", "best_lag", "find_person", "score_person"]
-__all__ += ["track_camera"]
+__all__ = ["BODY", "FoundPerson", "VideoScores", "find_person", "score_person", "track_camera"]
 
 #: Shoulders, elbows, wrists, hips, knees, ankles of COCO-17; and the hips among them.
 BODY = slice(5, 17)
@@ -37,8 +36,6 @@ _HIPS = (6, 7)
 _ANKLES = (10, 11)
 _SMPL_ANKLES = (7, 8)
 _LIMBS = ((0, 2), (2, 4), (1, 3), (3, 5), (6, 8), (8, 10), (7, 9), (9, 11))
-#: Lags that are tried, frames; a late prediction has a positive one.
-_LAGS = range(-3, 11)
 #: With fewer resting ankles their sliding says nothing.
 _FEWEST_RESTING = 10
 
@@ -185,42 +182,6 @@ def score_person(found: FoundPerson, truth: CameraTruth, person: int = 0) -> Vid
         sliding_mm=_ankle_sliding(found.ankles_world, true, good),
         lag_frames=best_lag(centred[0].numpy(), centred[1].numpy(), good),
     )
-
-
-def best_lag(
-    prediction: Array, truth: Array, good: NDArray[np.bool_], lags: Sequence[int] = _LAGS
-) -> float:
-    """Delay of the prediction: the shift of the truth that fits it best, frames.
-
-    Args:
-        prediction: (F, J, 3) centred joints.
-        truth: (F, J, 3).
-        good: (F,) frames that count.
-        lags: that are tried; a parabola through the best and its neighbours gives the parts.
-
-    Returns:
-        Frames, positive where the prediction is late; NaN where too few frames count.
-    """
-    longest = max(abs(lag) for lag in lags)
-    # Every lag is judged by the same frames of the prediction, or the easy ones would win.
-    inner = np.arange(longest, len(good) - longest)
-    shifted = np.stack([inner - lag for lag in lags])
-    usable = good[inner] & good[shifted].all(axis=0)
-    if usable.sum() < 3:
-        return float("nan")
-    errors = np.array(
-        [
-            np.linalg.norm(prediction[inner[usable]] - truth[row[usable]], axis=-1).mean()
-            for row in shifted
-        ]
-    )
-    best = int(errors.argmin())
-    if best in (0, len(errors) - 1):
-        return float(lags[best])
-    before, here, after = errors[best - 1 : best + 2]
-    curvature = before - 2.0 * here + after
-    part = 0.5 * (before - after) / curvature if curvature > 1e-12 else 0.0
-    return float(lags[best] + part)
 
 
 def _distance(row: TrackRow, place: Array) -> float:

@@ -12,8 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from humor_ros.cli import app
+from humor_ros.evaluation.lag import best_lag
 from humor_ros.evaluation.report import write_json
-from humor_ros.evaluation.video import FoundPerson, best_lag, find_person, score_person
+from humor_ros.evaluation.video import FoundPerson, find_person, score_person
 from humor_ros.evaluation.video_tables import reference_rows, video_table
 from humor_ros.evaluation.video_truth import CameraTruth, read_frames, read_video_truth
 from humor_ros.geometry import PinholeCamera

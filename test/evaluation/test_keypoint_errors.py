@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from humor_ros.detection.coco import COCO_FLIP
+from humor_ros.evaluation import keypoint_measurement
 from humor_ros.evaluation.keypoint_errors import (
     KeypointRun,
     confidence_bins,
@@ -15,6 +18,9 @@ from humor_ros.evaluation.keypoint_errors import (
     swapped_pairs,
 )
 from humor_ros.evaluation.keypoint_measurement import keypoint_tables
+from humor_ros.evaluation.video_truth import CameraTruth
+from humor_ros.geometry import PinholeCamera
+from humor_ros.types import Detection
 
 HALF = 100.0
 
@@ -116,6 +122,48 @@ def test_errors_that_all_joints_share_are_common() -> None:
     alone = fit_noise([run(0.02 * random.normal(size=(600, 17, 2)))])
     assert fit.common_std > 0.012
     assert alone.common_std < 0.004
+
+
+class OffsetDetector:
+    """Finds the person of a truth, every key-point three pixels too far right."""
+
+    def __init__(self, truth: CameraTruth) -> None:
+        self.keypoints = np.column_stack([truth.pixels(0)[0], np.full(17, 0.9)])
+        self.keypoints[:, 0] += 3.0
+
+    def detect(self, image_bgr: np.ndarray) -> list[Detection]:
+        points = self.keypoints[:, :2]
+        box = np.concatenate([points.min(axis=0), points.max(axis=0)])
+        return [Detection(box, 0.9, self.keypoints)]
+
+    def refine(self, image_bgr, boxes_xyxy, quarter_turns=None) -> np.ndarray:
+        return np.repeat(self.keypoints[None], len(boxes_xyxy), axis=0)
+
+
+@pytest.mark.parametrize("tracked", [True, False])
+def test_a_detector_is_measured_through_the_tracker_and_alone(monkeypatch, tracked: bool) -> None:
+    frames = 12
+    body = np.concatenate([(person(1)[0] - [320, 200]) / 100.0, np.full((17, 1), 4.0)], axis=1)
+    truth = CameraTruth(
+        "cam01",
+        Path("cam01.mp4"),
+        np.arange(frames),
+        np.repeat(body[None, None], frames, axis=1),
+        ("man",),
+        PinholeCamera.assume(640, 480),
+        np.array([0.0, -1.0, 0.0]),
+        30.0,
+        30.0,
+    )
+    image = np.full((480, 640, 3), 127, np.uint8)
+    monkeypatch.setattr(
+        keypoint_measurement, "read_frames", lambda truth: ((i, image) for i in range(frames))
+    )
+    (measured,) = keypoint_measurement.measure_camera(truth, OffsetDetector(truth), tracked=tracked)
+    found = joint_statistics([measured])
+    assert found.bias_x == pytest.approx(3.0 / measured.half_box[0])
+    assert found.bias_y == pytest.approx(0.0, abs=1e-9)
+    assert found.absent == pytest.approx(2 / frames if tracked else 0.0)
 
 
 def test_tables_name_every_joint() -> None:

@@ -34,9 +34,7 @@ def threedpw(
     folder: _Folder,
     output: _Output,
     bodies: _Bodies = None,
-    split: Annotated[
-        str | None, typer.Option(help="train, validation or test; all if absent.")
-    ] = None,
+    split: Annotated[str | None, typer.Option(help="train, val or test; all if absent.")] = None,
     keypoints: Keypoints = "dataset",
     pose_path: PosePath = None,
     images: Images = None,

@@ -98,7 +98,7 @@ def evaluate_benchmark(
             h36m,
             sequence.fps,
         )
-        started = settings.mode == "published" and bool(sequence.has_init[0])
+        started = settings.features and bool(sequence.has_init[0])
         result = SequenceResult(
             sequence.name,
             len(sequence),

@@ -16,6 +16,7 @@ from humor_ros.training.sequence_file import PersonSequence
 from humor_ros.types import Array, CameraMotion, CameraMotionMode, Track, TrackingState
 from humor_ros.wham.camera_input import camera_angular_velocity
 from humor_ros.wham.flip_averaging import FlipState, mirror_inputs, step_averaged
+from humor_ros.wham.image_feature import PersonFeature
 from humor_ros.wham.initialisation import initial_root, neutral_initialisation
 from humor_ros.wham.keypoint_motion import keypoint_motion
 from humor_ros.wham.keypoints import initial_input, keypoint_mask, normalise_keypoints
@@ -41,9 +42,10 @@ class RunSettings:
         mode: "published": the network on the sequence's own boxes, as in the published
             evaluation, trajectory by its own roll-out. "stream": as the tracker, with the
             camera's calibration, boxes of the key-points and averaged shape.
-        features: use image features where the sequence has them ("published" only).
-        flip: average with the mirrored images ("published" only); features and
-            initialisation of the mirrored crops are used where the sequence has them.
+        features: use image features, and the encoder's pose at the start, where the sequence
+            has them.
+        flip: average with the mirrored images; with features it needs those of the mirrored
+            crops.
         intrinsics: take the key-points of the "published" run to the camera that the network
             assumes; False ignores the calibration, as published.
         world_mode: of "stream", see ``StreamConfig``.
@@ -60,8 +62,6 @@ class RunSettings:
     def __post_init__(self) -> None:
         if self.mode not in ("published", "stream"):
             raise ValueError(f"mode must be 'published' or 'stream', got {self.mode!r}")
-        if self.mode == "stream" and self.flip:
-            raise ValueError("flip averaging belongs to mode 'published'; leave one of them out")
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,12 +119,8 @@ def _published(
     other = None
     if settings.flip:
         mirrored = None if inputs.img_features is None else sequence.img_features_mirrored
-        if inputs.img_features is not None and mirrored is None:
-            raise ValueError(
-                f"{sequence.name} has no features of mirrored crops; cache them, or leave out flip"
-            )
         other = mirror_inputs(inputs, None if mirrored is None else _batch(mirrored))
-    state = _start(network, body, sequence, inputs, other)
+    state = _start(network, body, sequence, inputs, other, settings)
     parts: list[WhamOutputs] = []
     for first in range(0, len(sequence), _CHUNK_FRAMES):
         now = inputs.frames(first, first + _CHUNK_FRAMES)
@@ -169,14 +165,7 @@ def _inputs(network: WhamNetwork, sequence: PersonSequence, settings: RunSetting
     hidden = mask | keypoint_mask(before[..., 2])
     virtual = camera.virtual()
     gravity = sequence.gravity_camera()
-    features = sequence.img_features if settings.features else None
-    if features is not None and features.shape[1] != network.config.d_feat:
-        raise ValueError(
-            f"{sequence.name} has image features of {features.shape[1]} numbers, the network takes "
-            f"{network.config.d_feat}; run without features"
-        )
-    if features is not None and not sequence.has_features.any():
-        features = None
+    features = _checked_features(network, sequence, settings)
     return WhamInputs(
         x=normalise_keypoints(points, bbox, size),
         mask=mask,
@@ -205,17 +194,19 @@ def _start(
     sequence: PersonSequence,
     inputs: WhamInputs,
     other: WhamInputs | None,
+    settings: RunSettings,
 ) -> WhamState | FlipState:
     """State before the first frame: of the encoder's pose where it is known, else neutral."""
     attitude = _attitudes(sequence)[0]
     rotation = torch.as_tensor(ROTATION_FLU_OPTICAL.T @ attitude, dtype=torch.float32)[None]
-    normal = _state(
-        network, body, inputs, rotation, _first(sequence.init_pose, sequence.init_kp3d, sequence)
-    )
+    pose = mirrored = None
+    if settings.features and sequence.has_init[0]:
+        pose = _first(sequence.init_pose, sequence.init_kp3d)
+        mirrored = _first(sequence.init_pose_mirrored, sequence.init_kp3d_mirrored)
+    normal = _state(network, body, inputs, rotation, pose)
     if other is None:
         return normal
-    pose = _first(sequence.init_pose_mirrored, sequence.init_kp3d_mirrored, sequence)
-    return FlipState(normal, _state(network, body, other, rotation, pose))
+    return FlipState(normal, _state(network, body, other, rotation, mirrored))
 
 
 def _state(
@@ -241,12 +232,10 @@ def _state(
 
 
 def _first(
-    pose: NDArray[np.floating[Any]] | None,
-    keypoints: NDArray[np.floating[Any]] | None,
-    sequence: PersonSequence,
+    pose: NDArray[np.floating[Any]] | None, keypoints: NDArray[np.floating[Any]] | None
 ) -> tuple[Tensor, Tensor] | None:
     """Pose (1, 24, 3, 3) and key-points (1, 17, 3) of the encoder at the first frame."""
-    if pose is None or keypoints is None or not sequence.has_init[0]:
+    if pose is None or keypoints is None:
         return None
     return _batch(pose[0]), _batch(keypoints[0])
 
@@ -267,11 +256,18 @@ def _attitudes(sequence: PersonSequence) -> Array:
 def _stream(
     network: WhamNetwork, body: BodyModel, sequence: PersonSequence, settings: RunSettings
 ) -> SequenceMotion:
+    features = _checked_features(network, sequence, settings)
     stream = WhamStream(
         network,
         body,
-        StreamConfig(world_mode=settings.world_mode, camera_fixed=settings.camera_fixed),
+        StreamConfig(
+            world_mode=settings.world_mode,
+            camera_fixed=settings.camera_fixed,
+            image_features=features is not None,
+            flip_averaging=settings.flip,
+        ),
     )
+    used = 0
     attitudes, turns, camera = _attitudes(sequence), sequence.camera_turns(), sequence.camera
     moving = sequence.camera_angular_velocity is not None or bool(sequence.has_camera.any())
     mode = CameraMotionMode.IMU if moving else CameraMotionMode.STATIC
@@ -300,14 +296,66 @@ def _stream(
             mode=mode,
             rotation_covariance=np.zeros((3, 3)),
         )
-        said.append(stream.step([track], motion, camera)[0])
+        seen_by_encoder = {}
+        if features is not None and (feature := _feature(sequence, index, settings)) is not None:
+            seen_by_encoder[track.track_id] = feature
+            used += 1
+        said.append(stream.step([track], motion, camera, seen_by_encoder)[0])
     return SequenceMotion(
         rotations=_stack([person.rotations_camera for person in said]),
         betas=_stack([person.betas for person in said]),
         root_world=_stack([person.root_orientation_world for person in said]),
         pelvis_world=_stack([person.joints_world[0] for person in said]).double(),
         contacts=_stack([person.contacts for person in said]),
+        used_features=used,
     )
+
+
+def _feature(sequence: PersonSequence, index: int, settings: RunSettings) -> PersonFeature | None:
+    """What the encoder saw in one frame; at the first only where its pose is known too."""
+    if not sequence.has_features[index] or sequence.img_features is None:
+        return None
+    if not index and not sequence.has_init[0]:
+        return None
+    mirrored = None
+    if settings.flip and sequence.img_features_mirrored is not None:
+        mirrored = _person_feature(
+            sequence.img_features_mirrored[index], sequence.init_pose_mirrored, index
+        )
+    return replace(
+        _person_feature(sequence.img_features[index], sequence.init_pose, index), mirrored=mirrored
+    )
+
+
+def _person_feature(
+    feature: NDArray[np.floating[Any]], pose: NDArray[np.floating[Any]] | None, index: int
+) -> PersonFeature:
+    """With the mean shape: the files keep no shape of the encoder's, and only a start reads it."""
+    rotations = torch.eye(3).expand(24, 3, 3) if pose is None else _batch(pose[index])[0]
+    return PersonFeature(_batch(feature)[0], rotations, torch.zeros(10))
+
+
+def _checked_features(
+    network: WhamNetwork, sequence: PersonSequence, settings: RunSettings
+) -> NDArray[np.floating[Any]] | None:
+    """(T, F) image features that shall be used, or None.
+
+    Raises:
+        ValueError: they are not the network's, or averaging lacks those of mirrored crops.
+    """
+    features = sequence.img_features
+    if not settings.features or features is None or not sequence.has_features.any():
+        return None
+    if features.shape[1] != network.config.d_feat:
+        raise ValueError(
+            f"{sequence.name} has image features of {features.shape[1]} numbers, the network takes "
+            f"{network.config.d_feat}; run without features"
+        )
+    if settings.flip and sequence.img_features_mirrored is None:
+        raise ValueError(
+            f"{sequence.name} has no features of mirrored crops; cache them, or leave out flip"
+        )
+    return features
 
 
 def _batch(values: NDArray[np.floating[Any]]) -> Tensor:

@@ -27,7 +27,8 @@ from humor_ros.types import Array
 
 __all__ = ["SPLITS", "read_threedpw", "threedpw_files"]
 
-SPLITS = ("train", "validation", "test")
+#: Folder of the annotation of each split.
+SPLITS = {"train": "train", "val": "validation", "test": "test"}
 _FPS = 30.0
 _GENDERS = {"m": "male", "f": "female", "n": "neutral"}
 _NEEDED = ("poses", "trans", "betas", "cam_poses", "cam_intrinsics", "campose_valid")
@@ -48,18 +49,18 @@ def threedpw_files(folder: Path, split: str | None = None) -> list[tuple[str, Pa
 
     Raises:
         FileNotFoundError: there is no such file.
+        ValueError: there is no such split.
     """
-    splits = SPLITS if split is None else (split,)
+    if split is not None and split not in SPLITS:
+        raise ValueError(f"3DPW has the splits {', '.join(SPLITS)}, not {split!r}")
     found = [
         (name, path)
-        for name in splits
-        for path in sorted((folder / "sequenceFiles" / name).glob("*.pkl"))
+        for name in (SPLITS if split is None else (split,))
+        for path in sorted((folder / "sequenceFiles" / SPLITS[name]).glob("*.pkl"))
     ]
     if not found:
-        raise FileNotFoundError(
-            f"no 3DPW annotation sequenceFiles/{split or '{train,validation,test}'}/*.pkl in "
-            f"{folder}"
-        )
+        wanted = "{train,validation,test}" if split is None else SPLITS[split]
+        raise FileNotFoundError(f"no 3DPW annotation sequenceFiles/{wanted}/*.pkl in {folder}")
     return found
 
 

@@ -50,7 +50,8 @@ class PersonSequence:
     is given, and false otherwise. The values of other frames are arbitrary.
 
     Attributes:
-        dataset, split, sequence, person: names, such as "3dpw", "test", "downtown_bar_00", "1".
+        dataset, split, sequence, person: names, such as "3dpw", "test", "downtown_bar_00", "1";
+            splits are "train", "val" and "test".
         fps: frames a second, nominal.
         frame: (T,) int64 index in the video, growing; a jump is a gap in the track.
         stamp_s: (T,) float64 exposure time, seconds, growing.

@@ -56,7 +56,9 @@ def test_3dpw_gives_one_sequence_a_person(threedpw):
 
 def test_3dpw_splits_are_kept_apart(threedpw):
     assert [s.name for s in open_sequences(threedpw[0], split="train")] == ["park_01_0"]
-    with pytest.raises(FileNotFoundError, match="validation"):
+    with pytest.raises(FileNotFoundError, match="sequenceFiles/validation/"):
+        list(open_sequences(threedpw[0], split="val"))
+    with pytest.raises(ValueError, match="splits train, val, test"):
         list(open_sequences(threedpw[0], split="validation"))
 
 
@@ -306,6 +308,32 @@ def test_a_converted_file_is_the_sequence(threedpw, bodies, tmp_path):
     again = list(open_sequences(tmp_path / "out", benchmark="3dpw"))
     assert [s.name for s in again] == ["bar_00_0", "bar_00_1"]
     assert replace(again[0]).keypoint_source == "openpose"
+
+
+def test_the_second_stage_of_training_reads_what_is_converted(threedpw, bodies, tmp_path):
+    from humor_ros.body import BodyModel
+    from humor_ros.training.published_config import PublishedDataConfig
+    from humor_ros.training.published_tracks import track_of
+
+    found = threedpw[2][0]
+    sequence = read_sequence(found.write(tmp_path / "a.npz"))
+    known = {"neutral": BodyModel.load(), "female": TruthBodies(bodies).load("female")}
+    track = track_of(sequence, known, "smpl", PublishedDataConfig())
+    assert track.has_smpl.tolist() == found.has_smpl.tolist()
+    assert np.allclose(track.points, found.joints3d)
+    assert track.has_surface
+    assert not track.has_trajectory.any()
+
+
+def test_emdb_converts_with_key_points_detected_in_its_images(bodies, tmp_path):
+    dataset_layouts.write_emdb(tmp_path / "emdb", bodies, 22, images=True)
+    arguments = ["convert", "emdb", str(tmp_path / "emdb"), "--output", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, [*arguments, "--keypoints", "detect"])
+    assert result.exit_code == 0, result.output
+    sequence = read_sequence(tmp_path / "out" / "P0_00_park.npz")
+    assert sequence.keypoint_source == "movenet thunder"
+    # A grey picture shows nobody: MoveNet says so by its confidence.
+    assert sequence.keypoints[..., 2].mean() < 0.3
 
 
 def test_emdb_converts_with_projected_key_points(emdb, bodies, tmp_path):

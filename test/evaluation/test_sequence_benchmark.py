@@ -75,6 +75,8 @@ SETTINGS = {
     "flip": RunSettings(flip=True),
     "no features": RunSettings(features=False, intrinsics=True),
     "stream": RunSettings("stream"),
+    "stream flip": RunSettings("stream", flip=True),
+    "stream without": RunSettings("stream", features=False),
     "stream wham": RunSettings("stream", world_mode="wham"),
 }
 VALUES = ("rotations", "betas", "root_world", "pelvis_world", "contacts")
@@ -109,6 +111,9 @@ def test_features_and_flip_are_used_when_asked_for(network, body, sequence):
     assert not torch.allclose(said["published"].rotations, said["flip"].rotations, atol=1e-4)
     without = run_sequence(network, body, sequence, RunSettings(features=False))
     assert not torch.allclose(said["published"].rotations, without.rotations, atol=1e-4)
+    assert said["stream"].used_features == said["published"].used_features
+    for other in ("stream flip", "stream without"):
+        assert not torch.allclose(said["stream"].rotations, said[other].rotations, atol=1e-4)
 
 
 def test_features_of_another_encoder_are_refused(body, sequence):
@@ -122,6 +127,14 @@ def test_flip_without_mirrored_features_is_refused(network, body, sequence):
         run_sequence(
             network, body, replace(sequence, img_features_mirrored=None), RunSettings(flip=True)
         )
+
+
+def test_a_first_frame_without_the_encoders_pose_is_begun_without_its_feature(
+    network, body, sequence
+):
+    blind = replace(sequence, init_pose=None, init_kp3d=None, has_init=None)
+    said = run_sequence(network, body, blind, RunSettings("stream"))
+    assert said.used_features == int(sequence.has_features[1:].sum())
 
 
 @pytest.mark.parametrize("case", ["feat", "nofeat"])
@@ -139,9 +152,10 @@ def test_a_published_checkpoint_gives_the_golden_motion(shared_golden, case, per
     turns = golden["R_world2cam"].astype(np.float64)
     turns = turns[:-1] @ turns[1:].transpose(0, 2, 1)
     monkeypatch.setattr(PersonSequence, "camera_turns", lambda _: turns)
-    said = run_sequence(
-        network.eval(), body, _golden_sequence(golden), RunSettings(features=case == "feat")
-    )
+    sequence = _golden_sequence(golden)
+    if case == "nofeat":
+        sequence = replace(sequence, img_features=None, has_features=None)
+    said = run_sequence(network.eval(), body, sequence, RunSettings())
     pelvis = said.pelvis_world - body.rest_joints(said.betas)[:, 0]
     assert np.abs(pelvis.numpy() - expected["trans_world"]).max() < 2e-5
     assert np.abs(said.root_world.numpy() - expected["poses_root_world"]).max() < 2e-5

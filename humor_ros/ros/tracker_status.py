@@ -14,7 +14,7 @@ from humor_ros.ros.diagnostics import Snapshot
 from humor_ros.ros.tracker_inputs import TrackerInputs
 from humor_ros.ros.tracking_worker import TrackingWorker
 
-__all__ = ["active_snapshot", "idle_snapshot"]
+__all__ = ["active_snapshot", "feature_facts", "idle_snapshot"]
 
 
 def idle_snapshot(troubles: Mapping[str, int], failure: str) -> Snapshot:
@@ -88,14 +88,19 @@ def active_snapshot(
             "tf": tf_door.BACKEND,
             "image_decoder": image_door.BACKEND,
             "rotations": rotation_door.BACKEND,
-            **_feature_facts(worker.feature_status, values),
+            **feature_facts(worker.feature_status, values),
             "hri_msgs": "yes" if rep155.HAS_HRI_MSGS else "no (roi, skeleton2d, tracked off)",
         },
     )
 
 
-def _feature_facts(status: FeatureStatus, values: Mapping[str, Any]) -> dict[str, str]:
-    """Mode and rate of the image encoder, and how old each person's last feature is."""
+def feature_facts(status: FeatureStatus, values: Mapping[str, Any]) -> dict[str, str]:
+    """Mode and rate of the image encoder, and how old each person's last feature is.
+
+    Args:
+        status: at the last image.
+        values: parameters of the tracker by name.
+    """
     flip = {"flip_averaging": str(values["flip_averaging"]).lower()}
     if not values["features.encoder_path"]:
         return {"features_mode": "off (no features.encoder_path)", **flip}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from humor_ros.body.skeleton import LEFT_HIP, RIGHT_HIP

@@ -281,6 +281,7 @@ class OptimConfig:
     Attributes:
         batch_size: windows a step.
         learning_rate: peak rate of AdamW.
+        lifter_rate: rate of the part that lifts single frames, as a share of the others'.
         final_rate: rate at the end of the cosine, as a share of the peak.
         warmup_steps: linear rise at the start.
         weight_decay: of AdamW.
@@ -301,6 +302,7 @@ class OptimConfig:
 
     batch_size: int = 64
     learning_rate: float = 1.5e-3
+    lifter_rate: float = 1.0
     final_rate: float = 0.01
     warmup_steps: int = 200
     weight_decay: float = 1e-3

@@ -50,14 +50,21 @@ def _start_anew(rnn: nn.LSTM) -> None:
     bias[3 * rnn.hidden_size :] += _CLOSED_GATE
 
 
-def load_widened(network: WhamNetwork, weights: Mapping[str, Tensor]) -> None:
+def load_widened(
+    network: WhamNetwork, weights: Mapping[str, Tensor], *, recurrent: bool = True
+) -> None:
     """Load weights of a network that has fewer inputs; the new inputs count nothing at first.
 
     Args:
         network: as the weights, but perhaps with ``motion_input`` switched on.
         weights: a state dict.
+        recurrent: False keeps the network's own LSTMs and their initialisation.
     """
     own = network.state_dict()
+    if not recurrent:
+        kept = (".rnn.", ".neural_init.", "trajectory_", "smoother")
+        keep = {name: own[name] for name in own if any(part in name for part in kept)}
+        weights = {**weights, **keep}
     widened = {}
     for name, tensor in weights.items():
         missing = own[name].shape[-1] - tensor.shape[-1] if name in own and tensor.dim() == 2 else 0
@@ -106,7 +113,9 @@ def _scale_recurrent(network: WhamNetwork, batch: TrainingBatch, gain: float) ->
         torch.cat([embedded, embedded.new_zeros(*frames, 51)], -1),
         gain,
     )
-    hidden = hidden + embedded if network.config.residual else hidden
+    if encoder.smoother is not None:
+        nobody = torch.ones(len(embedded), dtype=torch.bool)
+        hidden = hidden + encoder.smoother(embedded, embedded[:, 0], nobody)
     keypoints = batch.keypoints31[:, :, :17].flatten(2)
     context = torch.cat([hidden, keypoints], -1)
     _scale_lstm(

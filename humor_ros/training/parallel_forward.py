@@ -197,7 +197,9 @@ def predict_sequence(
             _neural_state(encoder.neural_init, init_kp[:, 0]),
             autocast,
         )
-        hidden = hidden + embedded if config.residual else hidden
+        if encoder.smoother is not None:
+            nobody = torch.ones(batch, dtype=torch.bool, device=x.device)
+            hidden = hidden + encoder.smoother(embedded, embedded[:, 0], nobody)
     kp3d = encoder.regressor.heads()[0](hidden)
     context = torch.cat([hidden, kp3d], -1)
 

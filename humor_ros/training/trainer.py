@@ -89,9 +89,17 @@ class Trainer:
         _freeze_all_but(self.network, config.optim.modules)
         for parameter in self.network.integrator.parameters():
             parameter.requires_grad_(False)
-        trained = [p for p in self.network.parameters() if p.requires_grad]
+        lifting, others = [], []
+        for name, parameter in self.network.named_parameters():
+            if parameter.requires_grad:
+                (lifting if _lifts(name) else others).append(parameter)
         self.optimiser = torch.optim.AdamW(
-            trained, lr=config.optim.learning_rate, weight_decay=config.optim.weight_decay
+            [
+                {"params": others, "share": 1.0},
+                {"params": lifting, "share": config.optim.lifter_rate},
+            ],
+            lr=config.optim.learning_rate,
+            weight_decay=config.optim.weight_decay,
         )
         self.average = WeightAverage(self.network, config.optim.ema_decay)
         self.step = 0
@@ -121,7 +129,7 @@ class Trainer:
         optim = self.config.optim
         rate = self.learning_rate()
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         teacher = optim.root_feedback == "teacher" and self.progress < optim.free_from
         self.network.train()
         batch = self._next_batch()
@@ -265,13 +273,18 @@ class Trainer:
         weights = dict(content["network"])
         if average:
             weights |= content["average"]["values"]
-        load_widened(self.network, weights)
+        load_widened(self.network, weights, recurrent=not self.config.optim.restart_lstms)
         if self.config.optim.restart_lstms:
             first = torch.Generator().manual_seed(self.config.seed)
             batch = self.training.batch(self.config.optim.batch_size, first)
             restart_lstms(self.network, batch)
             _add_forget_bias(self.network, self.config.optim.forget_bias)
         self.average = WeightAverage(self.network, self.config.optim.ema_decay)
+
+
+def _lifts(name: str) -> bool:
+    """Whether a parameter is of the part that lifts single frames."""
+    return name.startswith(("motion_encoder.lifter", "motion_encoder.embed_layer"))
 
 
 def _freeze_all_but(network: WhamNetwork, modules: str) -> None:

@@ -48,9 +48,10 @@ class WhamConfig:
         lifter_blocks: residual blocks of a feed-forward lifter beside the embedding, which lifts
             each frame by itself before the LSTMs relate frames; 0 is as published.
         lifter_width: width of these blocks.
-        residual: add the input of the LSTMs of encoder, trajectory decoder and motion decoder to
-            their output, so that what one frame tells does not pass through their gates. Not
-            published.
+        residual: add to the output of the encoder's LSTM an exponential mean of its input over
+            past frames (:class:`~humor_ros.wham.layers.Smoother`), and to those of trajectory
+            decoder and motion decoder their input, so that what single frames tell does not
+            have to pass through gates. Not published.
         integrator_gate: when the integrator adds its input to its output. ``"frame"``: at
             each frame whose feature has no zero element (causal). ``"sequence"``: at all frames
             of a sample, if no element of any of its frames is zero, as the published code
@@ -119,6 +120,7 @@ class WhamConfig:
             + self.n_refiner_layers * self.refiner_width
         )
         fed_back = 3 * N_KEYPOINTS + 6 + 24 * 6 + 6 + 4 * 3
+        fed_back += self.d_embed if self.residual else 0
         return 4 * (lstm + fed_back) + 8 * (3 + 3 + 1)
 
     def to_dict(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from humor_ros.wham.packed import LstmState, PackedRegressor
 
-__all__ = ["Integrator", "Lifter", "LstmState", "NeuralInitialization", "Regressor"]
+__all__ = ["Integrator", "Lifter", "LstmState", "NeuralInitialization", "Regressor", "Smoother"]
 
 
 class Regressor(nn.Module):
@@ -39,12 +39,8 @@ class Regressor(nn.Module):
         n_extra: int = 0,
         feedback_head: int = 0,
         feeds_back: bool = True,
-        residual: bool = False,
     ) -> None:
         super().__init__()
-        if residual and n_in != width:
-            raise ValueError(f"a residual needs as many inputs as outputs, got {n_in} and {width}")
-        self.residual = residual
         self.rnn = nn.LSTM(
             n_in + n_feedback + n_extra,
             width,
@@ -98,7 +94,6 @@ class Regressor(nn.Module):
             feedback_rows=slice(before, before + self.n_out[self.feedback_head]),
             n_feedback=self.n_feedback if self.feeds_back else 0,
             dropout=rnn.dropout if self.training else 0.0,
-            n_residual=self.n_in if self.residual else 0,
         )
 
     def forward(
@@ -109,6 +104,7 @@ class Regressor(nn.Module):
         *,
         previous: Tensor | None = None,
         feedback: Tensor | None = None,
+        skip: Tensor | None = None,
     ) -> tuple[list[Tensor], Tensor, LstmState]:
         """Run over T frames.
 
@@ -119,9 +115,10 @@ class Regressor(nn.Module):
             previous: (P, n) output of the feedback head before the first frame; needed
                 by a regressor that feeds back, unless ``feedback`` is given.
             feedback: (P, T, n) what to feed at each frame in place of the own output.
+            skip: (P, T, width) added to the LSTM output before the heads.
 
         Returns:
-            The heads' outputs, each (P, T, n); the LSTM output (P, T, width); the new state.
+            The heads' outputs, each (P, T, n); what they read (P, T, width); the new state.
 
         Raises:
             ValueError: neither ``previous`` nor ``feedback`` is given where one is needed.
@@ -131,14 +128,14 @@ class Regressor(nn.Module):
                 raise ValueError("give previous (free-running) or feedback (parallel over time)")
             if x.shape[1] > 1:
                 joined = x if extra is None else torch.cat((x, extra), dim=-1)
-                return self.pack().run(joined, state, previous)
+                return self.pack().run(joined, state, previous, skip)
             feedback = previous[:, None]
         elif not self.feeds_back and self.n_feedback:
             feedback = x.new_zeros(*x.shape[:2], self.n_feedback)
         parts = [part for part in (x, feedback, extra) if part is not None]
         hidden, state = self._sequence(torch.cat(parts, dim=-1), state)
-        if self.residual:
-            hidden = hidden + x
+        if skip is not None:
+            hidden = hidden + skip
         return [head(hidden) for head in self.heads()], hidden, state
 
     def _sequence(self, x: Tensor, state: LstmState) -> tuple[Tensor, LstmState]:
@@ -179,6 +176,37 @@ class Lifter(nn.Module):
             hidden = hidden + block(hidden)
         lifted: Tensor = self.leave(hidden)
         return lifted
+
+
+class Smoother(nn.Module):
+    """Exponential mean over past frames, with a learned memory for each channel.
+
+    Not part of the published WHAM. It is what a detector's jitter calls for, and LSTMs take long
+    to learn it.
+    """
+
+    def __init__(self, width: int, keep: float = 0.5) -> None:
+        super().__init__()
+        self.keep_logit = nn.Parameter(torch.full((width,), keep).logit())
+
+    def forward(self, x: Tensor, before: Tensor, is_first: Tensor) -> Tensor:
+        """Smooth (P, T, n).
+
+        Args:
+            x: (P, T, n).
+            before: (P, n) the mean at the frame before.
+            is_first: (P,) bool, true where there is no frame before.
+
+        Returns:
+            (P, T, n).
+        """
+        keep = self.keep_logit.sigmoid()
+        mean = torch.where(is_first[:, None], x[:, 0], before)
+        means = []
+        for values in x.unbind(1):
+            mean = torch.lerp(values, mean, keep)
+            means.append(mean)
+        return torch.stack(means, dim=1)
 
 
 class NeuralInitialization(nn.Module):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from humor_ros.wham.config import N_INPUT, N_KEYPOINTS, WhamConfig
-from humor_ros.wham.layers import Lifter, LstmState, NeuralInitialization, Regressor
+from humor_ros.wham.layers import Lifter, LstmState, NeuralInitialization, Regressor, Smoother
 
 __all__ = ["MAIN_JOINTS", "MotionDecoder", "MotionEncoder", "TrajectoryDecoder"]
 __all__ += ["TrajectoryRefiner"]
@@ -30,6 +30,7 @@ class MotionEncoder(nn.Module):
             if config.lifter_blocks
             else None
         )
+        self.smoother = Smoother(config.d_embed) if config.residual else None
         self.pos_drop = nn.Dropout(config.embed_dropout)
         self.neural_init = NeuralInitialization(_N_KP3D + N_INPUT, config.d_embed, config.n_layers)
         self.regressor = Regressor(
@@ -40,7 +41,6 @@ class MotionEncoder(nn.Module):
             dropout=config.rnn_dropout,
             n_feedback=_N_KP3D,
             feeds_back=config.kp_feedback,
-            residual=config.residual,
         )
 
     def embed(self, x: Tensor) -> Tensor:
@@ -49,8 +49,15 @@ class MotionEncoder(nn.Module):
         return embedded if self.lifter is None else embedded + self.lifter(x)
 
     def forward(
-        self, x: Tensor, state: LstmState, previous: Tensor, feedback: Tensor | None = None
-    ) -> tuple[Tensor, Tensor, LstmState]:
+        self,
+        x: Tensor,
+        state: LstmState,
+        previous: Tensor,
+        feedback: Tensor | None = None,
+        *,
+        smoothed: Tensor,
+        is_first: Tensor,
+    ) -> tuple[Tensor, Tensor, LstmState, Tensor]:
         """Encode masked key-points.
 
         Args:
@@ -58,18 +65,21 @@ class MotionEncoder(nn.Module):
             state: LSTM state.
             previous: (P, 51) previous 3D key-points.
             feedback: (P, T, 51) or None.
+            smoothed: (P, d_embed) mean of the embedding at the frame before, (P, 0) if unused.
+            is_first: (P,) bool, true where there is no frame before.
 
         Returns:
-            Key-points (P, T, 51), motion context (P, T, d_context), new LSTM state.
+            Key-points (P, T, 51), motion context (P, T, d_context), new LSTM state, new mean.
         """
         embedded = self.pos_drop(self.embed(x))
+        skip = None
+        if self.smoother is not None:
+            skip = self.smoother(embedded, smoothed, is_first)
+            smoothed = skip[:, -1]
         (kp3d,), hidden, state = self.regressor(
-            embedded,
-            state,
-            previous=previous,
-            feedback=feedback,
+            embedded, state, previous=previous, feedback=feedback, skip=skip
         )
-        return kp3d, torch.cat((hidden, kp3d), dim=-1), state
+        return kp3d, torch.cat((hidden, kp3d), dim=-1), state, smoothed
 
 
 class TrajectoryDecoder(nn.Module):
@@ -77,6 +87,7 @@ class TrajectoryDecoder(nn.Module):
 
     def __init__(self, config: WhamConfig) -> None:
         super().__init__()
+        self.residual = config.residual
         self.regressor = Regressor(
             config.d_context,
             config.d_context,
@@ -87,7 +98,6 @@ class TrajectoryDecoder(nn.Module):
             n_extra=6,
             feedback_head=1,
             feeds_back=config.root_feedback,
-            residual=config.residual,
         )
 
     def forward(
@@ -116,6 +126,7 @@ class TrajectoryDecoder(nn.Module):
             cam_angvel,
             previous=previous,
             feedback=feedback,
+            skip=context if self.residual else None,
         )
         return root, velocity, state
 
@@ -125,6 +136,7 @@ class MotionDecoder(nn.Module):
 
     def __init__(self, config: WhamConfig) -> None:
         super().__init__()
+        self.residual = config.residual
         self.neural_init = NeuralInitialization(
             6 * len(MAIN_JOINTS), config.d_context, config.n_layers
         )
@@ -136,7 +148,6 @@ class MotionDecoder(nn.Module):
             dropout=config.rnn_dropout,
             n_feedback=144,
             feeds_back=config.pose_feedback,
-            residual=config.residual,
         )
 
     def forward(
@@ -158,6 +169,7 @@ class MotionDecoder(nn.Module):
             state,
             previous=previous,
             feedback=feedback,
+            skip=context if self.residual else None,
         )
         return outputs, state
 

@@ -119,6 +119,7 @@ class WhamNetwork(nn.Module):
             feet=root.new_zeros(n, 4, 3),
             translation=root.new_zeros(n, 3, dtype=torch.float64),
             translation_unrefined=root.new_zeros(n, 3, dtype=torch.float64),
+            smoothed=root.new_zeros(n, self.config.d_embed if self.config.residual else 0),
             n_frames=torch.zeros(n, dtype=torch.int64, device=root.device),
         )
 
@@ -137,11 +138,13 @@ class WhamNetwork(nn.Module):
             :meth:`resolve`), and the prediction.
         """
         feedback = feedback or Feedback()
-        kp3d, context, encoder = self.motion_encoder(
+        kp3d, context, encoder, smoothed = self.motion_encoder(
             self.preprocess(inputs.x, inputs.mask, inputs.gravity, inputs.motion),
             (state.encoder_h, state.encoder_c),
             state.kp3d,
             feedback.kp3d,
+            smoothed=state.smoothed,
+            is_first=state.n_frames == 0,
         )
         root, velocity, trajectory = self.trajectory_decoder(
             context,
@@ -177,6 +180,7 @@ class WhamNetwork(nn.Module):
             kp3d=kp3d[:, -1],
             root=root[:, -1],
             pose=pose[:, -1],
+            smoothed=smoothed,
         )
         return advanced, prediction
 

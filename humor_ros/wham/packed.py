@@ -52,7 +52,6 @@ class PackedRegressor:
         feedback_rows: rows of ``head`` that are fed back at the next frame.
         n_feedback: fed-back inputs, 0 where the feedback is off.
         dropout: between layers; 0 outside training.
-        n_residual: leading inputs that are added to the output, 0 for none.
     """
 
     weights: tuple[Tensor, ...]
@@ -63,10 +62,13 @@ class PackedRegressor:
     feedback_rows: slice
     n_feedback: int
     dropout: float = 0.0
-    n_residual: int = 0
 
     def run(
-        self, x: Tensor, state: LstmState, previous: Tensor | None
+        self,
+        x: Tensor,
+        state: LstmState,
+        previous: Tensor | None,
+        skip: Tensor | None = None,
     ) -> tuple[list[Tensor], Tensor, LstmState]:
         """Run T frames one after the other.
 
@@ -74,25 +76,29 @@ class PackedRegressor:
             x: (P, T, in) all inputs but the fed-back ones, in packed order.
             state: LSTM state before the first frame.
             previous: (P, n) output fed back at the first frame; None where it is off.
+            skip: (P, T, width) added to the LSTM's output before the heads.
 
         Returns:
-            Outputs of each head (P, T, n), outputs of the LSTM (P, T, width), the new state.
+            Outputs of each head (P, T, n), what they read (P, T, width), the new state.
         """
         hidden, cell = (list(part.unbind(1)) for part in state)
         if x.shape[1] == 1:
             parts = (x[:, 0],) if previous is None else (x[:, 0], previous)
             top = self._advance(torch.cat((*parts, hidden[0]), -1), None, hidden, cell)
-            top = top[:, None]
-            if self.n_residual:
-                top = top + x[..., : self.n_residual]
+            top = top[:, None] if skip is None else top[:, None] + skip
         else:
-            top = self._scan(x, previous, hidden, cell)
+            top = self._scan(x, previous, hidden, cell, skip)
         outputs = affine(top.flatten(0, 1), self.head, self.head_bias).unflatten(0, x.shape[:2])
         state = torch.stack(hidden, dim=1), torch.stack(cell, dim=1)
         return list(outputs.split(self.head_sizes, dim=-1)), top, state
 
     def _scan(
-        self, x: Tensor, previous: Tensor | None, hidden: list[Tensor], cell: list[Tensor]
+        self,
+        x: Tensor,
+        previous: Tensor | None,
+        hidden: list[Tensor],
+        cell: list[Tensor],
+        skip: Tensor | None,
     ) -> Tensor:
         n_in = x.shape[-1]
         known = functional.linear(x, self.weights[0][:, :n_in], self.biases[0])
@@ -102,8 +108,8 @@ class PackedRegressor:
         for frame, gates in enumerate(known.unbind(1)):
             parts = (hidden[0],) if previous is None else (previous, hidden[0])
             top = self._advance(torch.cat(parts, -1), gates, hidden, cell)
-            if self.n_residual:
-                top = top + x[:, frame, : self.n_residual]
+            if skip is not None:
+                top = top + skip[:, frame]
             frames.append(top)
             if previous is not None:
                 previous = functional.linear(top, head, head_bias).to(top.dtype)

@@ -36,6 +36,7 @@ class _FrozenRegressor(nn.Module):
         *,
         previous: Tensor | None = None,
         feedback: Tensor | None = None,
+        skip: Tensor | None = None,
     ) -> tuple[list[Tensor], Tensor, LstmState]:
         """As :meth:`Regressor.forward`, free-running.
 
@@ -45,7 +46,8 @@ class _FrozenRegressor(nn.Module):
         if feedback is not None:
             raise ValueError("a streaming network runs on its own output; leave feedback out")
         joined = x if extra is None else torch.cat((x, extra), dim=-1)
-        return self.packed.run(joined, state, previous if self.packed.n_feedback else None)
+        fed_back = previous if self.packed.n_feedback else None
+        return self.packed.run(joined, state, fed_back, skip)
 
 
 class StreamingNetwork(WhamNetwork):

@@ -18,7 +18,7 @@ from torch import Tensor
 
 __all__ = ["WhamState"]
 
-_FORMAT = "humor_ros/wham_state/1"
+_FORMAT = "humor_ros/wham_state/2"
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class WhamState:
         translation: (P, 3) float64, world position rolled out from the refined velocity.
         translation_unrefined: (P, 3) float64, the same before refinement. Both are float64
             so that sums over hours stay exact.
+        smoothed: (P, d_embed) mean of the encoder's embedding; (P, 0) for a network without.
         n_frames: (P,) int64, frames seen; foot velocity is zero at the first.
     """
 
@@ -56,6 +57,7 @@ class WhamState:
     feet: Tensor
     translation: Tensor
     translation_unrefined: Tensor
+    smoothed: Tensor
     n_frames: Tensor
 
     @property

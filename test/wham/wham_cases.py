@@ -113,7 +113,11 @@ def largest_difference(a: object, b: object) -> float:
     first, second = flat(a), flat(b)
     if first.keys() != second.keys():
         raise ValueError(f"different entries: {first.keys() ^ second.keys()}")
-    return max(float((first[k].detach() - second[k].detach()).double().abs().max()) for k in first)
+    return max(
+        (first[k].detach() - second[k].detach()).double().abs().max().item()
+        for k in first
+        if first[k].numel()
+    )
 
 
 def join(parts: list) -> dict[str, Tensor]:

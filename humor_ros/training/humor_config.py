@@ -108,10 +108,17 @@ class HumorOptimConfig:
             is thrown for each step.
         single_steps: in the supervised phase draw this many times more windows of one step in
             place of windows of many (they share nothing then).
+        pool_size: where every step reads the one before, advance a pool of so many people by one
+            transition a training step (see :mod:`humor_ros.training.humor_pool`) in place of
+            walking through windows of many steps; 0 walks.
         forecast_steps: length of the prior's mean roll-out in the ``forecast`` term.
         forecast_batch: windows of that roll-out.
         forecast_every: steps between two such roll-outs.
-        bfloat16: whether the networks multiply in bfloat16 (weights stay float32).
+        constant_velocity_start: begin with a decoder that moves bodies on as they move (see
+            :mod:`humor_ros.training.humor_start`).
+        slow_rate: factor on the rate of the decoder's rows that are precise from the start then
+            (see :func:`humor_ros.training.humor_start.slow_rows`).
+        bfloat16: whether posterior and prior multiply in bfloat16 (weights stay float32).
     """
 
     optimiser: str = "adamax"
@@ -127,9 +134,12 @@ class HumorOptimConfig:
     supervised_until: float = 0.05
     own_output_from: float = 0.1
     single_steps: int = 0
+    pool_size: int = 0
     forecast_steps: int = 30
     forecast_batch: int = 64
     forecast_every: int = 1
+    constant_velocity_start: bool = False
+    slow_rate: float = 1.0
     bfloat16: bool = False
 
     def __post_init__(self) -> None:
@@ -139,9 +149,18 @@ class HumorOptimConfig:
         )
         for name in ("batch_size", "forecast_steps", "forecast_batch", "forecast_every"):
             _require(self, getattr(self, name) >= 1, name, "at least 1")
+        for name in ("single_steps", "pool_size", "warmup_steps"):
+            _require(self, getattr(self, name) >= 0, name, "at least 0")
         for name in ("learning_rate", "clip_norm"):
             _require(self, getattr(self, name) > 0, name, "positive")
-        for name in ("final_rate", "ema_decay", "kl_anneal", "supervised_until", "own_output_from"):
+        for name in (
+            "final_rate",
+            "ema_decay",
+            "kl_anneal",
+            "supervised_until",
+            "own_output_from",
+            "slow_rate",
+        ):
             _require(self, 0 <= getattr(self, name) <= 1, name, "in [0, 1]")
         _require(
             self,

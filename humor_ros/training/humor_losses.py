@@ -67,7 +67,7 @@ def run_transitions(
         own_output: for each of T steps whether it reads the prediction of the step before (as a
             constant, so that no gradient flows through time) rather than the truth; empty for
             never, and then all steps are computed at once.
-        bfloat16: multiply in bfloat16.
+        bfloat16: let posterior and prior multiply in bfloat16.
     """
     if not any(own_output):
         shape = window.past.shape[:2]
@@ -141,7 +141,7 @@ def forecast_loss(
     Args:
         network: the networks.
         window: B windows of T steps.
-        bfloat16: multiply in bfloat16.
+        bfloat16: let posterior and prior multiply in bfloat16.
     """
     pivot = pivot_of(window.offset)
     state = PackedState.pack(MotionState.from_vector(window.past[:, 0]))
@@ -149,8 +149,8 @@ def forecast_loss(
     for _ in range(window.past.shape[1]):
         past = state.row()
         with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-            raw = network.decode_raw(network.prior(past).mean, past)
-        steps.append(state.changed(raw.float()))
+            z = network.prior(past).mean.float()
+        steps.append(state.changed(network.decode_raw(z, past)))
         state = steps[-1].canonical(steps[-1].heading(), pivot)
     return functional.mse_loss(_chained_joints(steps, pivot), window.joints)
 
@@ -202,12 +202,13 @@ def _step(
     """One transition of rows (N, 339)."""
     with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
         posterior, prior = network.posterior(past, following), network.prior(past)
-        z = posterior.mean if generator is None else posterior.sample(generator)
-        raw = network.decode_raw(z, past)
+    posterior, prior = _float(posterior), _float(prior)
+    z = posterior.mean if generator is None else posterior.sample(generator)
+    # Millimetres a frame are beyond eight bits: the decoder multiplies in float32.
+    raw = network.decode_raw(z, past)
     packed = PackedState.pack(MotionState.from_vector(past))
-    raw = raw.float()
     predicted = packed.changed(raw).unpack(raw[..., -NUM_CONTACTS:])
-    return Transitions(predicted, _float(posterior), _float(prior))
+    return Transitions(predicted, posterior, prior)
 
 
 def _posed(body: HumorBody, betas: Tensor, state: MotionState) -> tuple[Tensor, Tensor]:

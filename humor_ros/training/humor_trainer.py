@@ -17,12 +17,15 @@ from humor_ros.humor.networks import HumorNetwork
 from humor_ros.training.ema import WeightAverage
 from humor_ros.training.humor_config import HumorTrainConfig
 from humor_ros.training.humor_losses import (
+    Transitions,
     forecast_loss,
     humor_losses,
     run_transitions,
     weighted_total,
 )
-from humor_ros.training.humor_transitions import TransitionLibrary
+from humor_ros.training.humor_pool import RollOutPool
+from humor_ros.training.humor_start import slow_rows, start_at_constant_velocity
+from humor_ros.training.humor_transitions import TransitionLibrary, TransitionWindow
 from humor_ros.training.humor_validation import quick_scores
 from humor_ros.training.snapshot import load_snapshot, save_snapshot
 
@@ -85,11 +88,28 @@ class HumorTrainer:
         with torch.no_grad():
             for parameter in last.parameters():
                 parameter.mul_(_SMALL_START)
+        if config.optim.constant_velocity_start:
+            start_at_constant_velocity(self.network)
+        self._slow = (
+            slow_rows(self.network, config.optim.slow_rate)
+            if config.optim.constant_velocity_start and config.optim.slow_rate < 1
+            else {}
+        )
         kind = torch.optim.Adamax if config.optim.optimiser == "adamax" else torch.optim.AdamW
         self.optimiser: torch.optim.Optimizer = kind(
             self.network.parameters(), lr=config.optim.learning_rate, weight_decay=0.0
         )
         self.average = WeightAverage(self.network, config.optim.ema_decay)
+        self.pool = (
+            RollOutPool(
+                training,
+                config.optim.pool_size,
+                config.data.window_steps,
+                config.data.mirror_probability,
+            )
+            if config.optim.pool_size
+            else None
+        )
         self.step = 0
         self._shapes_of = -1
 
@@ -124,13 +144,7 @@ class HumorTrainer:
         self._draw_shapes()
         self.network.train()
         own = self._own_output()
-        single = optim.single_steps > 0 and not own
-        steps = 1 if single else config.data.window_steps
-        size = optim.single_steps if single else optim.batch_size
-        window = self.training.draw(size, steps, self.generator, config.data.mirror_probability)
-        answer = run_transitions(
-            self.network, window, self.generator, own_output=own, bfloat16=optim.bfloat16
-        )
+        window, answer = self._answered(own)
         terms = humor_losses(answer, window, self.body, config.loss)
         if config.loss.forecast > 0 and own and self.step % optim.forecast_every == 0:
             longer = self.training.draw(
@@ -146,7 +160,7 @@ class HumorTrainer:
         loss.backward()
         norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), optim.clip_norm))
         if math.isfinite(norm):
-            self.optimiser.step()
+            self._move()
             self.average.update(self.network)
         else:
             _log.warning("step %d: the gradient is not finite; the step is left out", self.step)
@@ -159,6 +173,39 @@ class HumorTrainer:
             gradient_norm=norm,
             minutes=self.minutes,
         )
+
+    def _move(self) -> None:
+        """One step of the optimiser, shortened in the rows that are to move slowly."""
+        slow = [
+            (parameter, parameter.detach().clone(), self._slow[name])
+            for name, parameter in self.network.named_parameters()
+            if name in self._slow
+        ]
+        self.optimiser.step()
+        with torch.no_grad():
+            for parameter, before, factor in slow:
+                shaped = factor.reshape(-1, *[1] * (parameter.dim() - 1))
+                parameter.copy_(torch.lerp(before, parameter, shaped.expand_as(parameter)))
+
+    def _answered(self, own: tuple[bool, ...]) -> tuple[TransitionWindow, Transitions]:
+        """A window and what the network says: of a pool, of single steps, or of whole windows."""
+        optim, data = self.config.optim, self.config.data
+        if self.pool is not None and own and self.progress >= optim.own_output_from:
+            window = self.pool.next(self.generator)
+            answer = run_transitions(self.network, window, self.generator, bfloat16=optim.bfloat16)
+            self.pool.advance(answer.predicted)
+            return window, answer
+        single = optim.single_steps > 0 and not own
+        window = self.training.draw(
+            optim.single_steps if single else optim.batch_size,
+            1 if single else data.window_steps,
+            self.generator,
+            data.mirror_probability,
+        )
+        answer = run_transitions(
+            self.network, window, self.generator, own_output=own, bfloat16=optim.bfloat16
+        )
+        return window, answer
 
     def averaged_network(self) -> HumorNetwork:
         """A copy of the network with the running mean of the weights."""
@@ -198,6 +245,7 @@ class HumorTrainer:
                 "torch_rng": torch.get_rng_state(),
                 "minutes": self.minutes,
                 "config": self.config.to_dict(),
+                "pool": {} if self.pool is None else self.pool.state_dict(),
             },
         )
 
@@ -214,6 +262,8 @@ class HumorTrainer:
         self.average.load_state_dict(content["average"])
         self.generator.set_state(content["generator"])
         torch.set_rng_state(content["torch_rng"])
+        if self.pool is not None:
+            self.pool.load_state_dict(content.get("pool", {}))
         self.step = int(content["step"])
         self._minutes_before = float(content["minutes"])
         self._started = self._clock()

@@ -64,7 +64,9 @@ def transition_scores(network: HumorNetwork, library: TransitionLibrary) -> dict
 
     Returns:
         ``reconstruction_*`` with the posterior's mean and ``step_*`` with the prior's mean:
-        ``joint_mm``, ``velocity_mm_s``, ``rotation_deg``; ``kl_nats``; ``contact_accuracy`` of
+        ``joint_mm``, ``velocity_mm_s``, ``rotation_deg``; the references ``still_step_joint_mm``,
+        ``velocity_step_joint_mm`` (each joint goes on) and ``unchanged_velocity_mm_s``;
+        ``kl_nats``; ``contact_accuracy`` of
         the nine contacts with the prior's mean, ``contact_f1`` of ankles and toes, and
         ``contact_majority``: what guessing each contact's most frequent label scores. Contacts
         are of clips with a flat floor.
@@ -74,6 +76,11 @@ def transition_scores(network: HumorNetwork, library: TransitionLibrary) -> dict
     posterior = run_transitions(network, window, None)
     guess = network.decode(posterior.prior.mean, window.past)
     scores: dict[str, float] = {}
+    past = MotionState.from_vector(window.past)
+    moved_on = past.joints + past.joints_vel / FRAME_RATE
+    scores["still_step_joint_mm"] = _distance(past.joints, target.joints) * _MM
+    scores["velocity_step_joint_mm"] = _distance(moved_on, target.joints) * _MM
+    scores["unchanged_velocity_mm_s"] = _distance(past.joints_vel, target.joints_vel) * _MM
     for name, state in (("reconstruction", posterior.predicted), ("step", guess)):
         scores[f"{name}_joint_mm"] = _distance(state.joints, target.joints) * _MM
         scores[f"{name}_velocity_mm_s"] = _distance(state.joints_vel, target.joints_vel) * _MM

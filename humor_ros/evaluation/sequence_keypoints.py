@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from humor_ros.training.sequence_file import PersonSequence
 from humor_ros.types import Array
 from humor_ros.wham.boxes import box_of_keypoints
 from humor_ros.wham.keypoints import MIN_CONFIDENCE
+
+if TYPE_CHECKING:
+    from humor_ros.detection import Detector
 
 __all__ = [
     "NO_KEYPOINTS",
@@ -34,6 +38,8 @@ _COCO18 = (0, 15, 14, 17, 16, 5, 2, 6, 3, 7, 4, 11, 8, 12, 9, 13, 10)
 _MIN_SEEN = 6
 #: Side of the box around projected joints over their extent; joints end before head and soles.
 _JOINT_MARGIN = 1.2
+#: Every square box has at least this margin (``box_of_xyxy``).
+_LEAST_MARGIN = 1.05
 
 
 def coco17_of_coco18(keypoints: Array) -> Array:
@@ -125,7 +131,7 @@ def from_folder(sequence: PersonSequence, folder: Path) -> PersonSequence:
 def detected(
     sequence: PersonSequence,
     images: Path,
-    detector: object,
+    detector: Detector,
     source: str,
 ) -> PersonSequence:
     """The sequence with key-points that a detector finds in its boxes.
@@ -133,7 +139,7 @@ def detected(
     Args:
         sequence: with image paths.
         images: folder that these are relative to.
-        detector: :class:`~humor_ros.detection.Detector`.
+        detector: keeps no state between images.
         source: its name, for ``keypoint_source``.
 
     Raises:
@@ -141,15 +147,9 @@ def detected(
     """
     import cv2
 
-    from humor_ros.detection import Detector
-
-    if not isinstance(detector, Detector):
-        raise ValueError(f"detector must be a Detector, got {type(detector).__name__}")
     keypoints = np.zeros((len(sequence), 17, 3))
-    boxes = square_to_xyxy(sequence.boxes.astype(np.float64))
-    # The detector pads tight boxes itself; ours are square and have the published margin.
-    centre, half = (boxes[:, :2] + boxes[:, 2:]) / 2.0, (boxes[:, 2:] - boxes[:, :2]) / 2.0
-    boxes = np.concatenate((centre - half / _JOINT_MARGIN, centre + half / _JOINT_MARGIN), axis=1)
+    # Detectors pad tight boxes themselves; these are square and have a margin already.
+    boxes = square_to_xyxy(sequence.boxes * np.array([1.0, 1.0, 1.0 / _LEAST_MARGIN]))
     missing = 0
     paths = [""] * len(sequence) if sequence.image_path is None else sequence.image_path.tolist()
     for index, name in enumerate(paths):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,15 +21,12 @@ from scipy.spatial.transform import Rotation
 from humor_ros.geometry.camera import PinholeCamera
 from humor_ros.io.track_writer import write_npz
 from humor_ros.training.sequence_schema import (
-    ALSO_GUARDED,
     ARRAYS,
     FORMAT_VERSION,
     GUARDS,
-    NEEDS,
     SequenceFileError,
+    check_values,
     checked_entry,
-    require_finite,
-    require_rotations,
 )
 from humor_ros.types import Array
 
@@ -147,7 +144,7 @@ class PersonSequence:
             if value is not None:
                 value = checked_entry(key, value, frames)
             object.__setattr__(self, key, value)
-        self._check_values()
+        check_values(self)
 
     def __len__(self) -> int:
         """Number of frames, T."""
@@ -274,61 +271,6 @@ class PersonSequence:
         if key == "benchmarks":
             return np.zeros(0, dtype="U1")
         return None
-
-    def _check_values(self) -> None:
-        """Check what shapes do not tell.
-
-        Raises:
-            SequenceFileError: naming the key.
-        """
-        for key, choices in (
-            ("gender", ("neutral", "female", "male")),
-            ("body", ("smpl", "packaged")),
-        ):
-            if getattr(self, key) not in choices:
-                raise SequenceFileError(
-                    f"key {key!r} is {getattr(self, key)!r}, expected one of {', '.join(choices)}"
-                )
-        if not self.fps > 0:
-            raise SequenceFileError(f"key 'fps' must be positive, got {self.fps}")
-        for key in ("frame", "stamp_s"):
-            if (np.diff(getattr(self, key)) <= 0).any():
-                raise SequenceFileError(f"key {key!r} must grow from frame to frame")
-        for key in ("fps", "stamp_s", "boxes"):
-            require_finite(key, getattr(self, key))
-        seen = self.keypoints[..., 2] > 0
-        require_finite("keypoints", self.keypoints[seen])
-        require_finite("contacts", self.contacts)
-        for key in ("joints3d", "joints2d"):
-            value = getattr(self, key)
-            if value is not None:
-                require_finite(key, value[value[..., -1] != 0])
-        if (self.boxes[:, 2] <= 0).any():
-            raise SequenceFileError("key 'boxes' holds a side that is not positive")
-        for path in [] if self.image_path is None else np.unique(self.image_path).tolist():
-            if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-                raise SequenceFileError(
-                    f"key 'image_path' holds {path!r}; paths must lie inside the image folder"
-                )
-        for key, needed in NEEDS.items():
-            mask = getattr(self, key)
-            for other in needed if mask.any() else ():
-                value = getattr(self, other)
-                if value is None or (other.startswith("has_") and not value[mask].all()):
-                    raise SequenceFileError(f"key {key!r} is true in frames without {other!r}")
-        for key, guarded in GUARDS.items():
-            for other in guarded + ALSO_GUARDED.get(key, ()):
-                value = getattr(self, other)
-                if value is not None:
-                    require_finite(other, value[getattr(self, key)])
-        require_rotations("rotation_world_camera", self.rotation_world_camera, self.has_camera)
-        require_rotations("pose", self.pose, self.has_smpl)
-        require_rotations("init_pose", self.init_pose, self.has_init)
-        require_rotations("init_pose_mirrored", self.init_pose_mirrored, self.has_init)
-        try:
-            _ = self.camera
-        except ValueError as error:
-            raise SequenceFileError(f"key 'camera_...': {error}") from error
 
 
 def read_sequence(path: str | Path) -> PersonSequence:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from humor_ros.training.sequence_file import PersonSequence
 
 __all__ = [
     "ALSO_GUARDED",
@@ -13,9 +17,8 @@ __all__ = [
     "GUARDS",
     "NEEDS",
     "SequenceFileError",
+    "check_values",
     "checked_entry",
-    "require_finite",
-    "require_rotations",
 ]
 
 #: Written as key ``version``; raised when a key changes its meaning.
@@ -135,7 +138,7 @@ def checked_entry(key: str, value: Any, frames: int) -> Any:
     return array if shape else array.item()
 
 
-def require_finite(key: str, values: Any) -> None:
+def _require_finite(key: str, values: Any) -> None:
     """Refuse NaN and infinity.
 
     Raises:
@@ -145,7 +148,7 @@ def require_finite(key: str, values: Any) -> None:
         raise SequenceFileError(f"key {key!r} holds NaN or infinity where it should be known")
 
 
-def require_rotations(key: str, values: Any, mask: Any) -> None:
+def _require_rotations(key: str, values: Any, mask: Any) -> None:
     """Refuse matrices (T, ..., 3, 3) that are no rotations in the frames of a mask (T,).
 
     Raises:
@@ -157,3 +160,59 @@ def require_rotations(key: str, values: Any, mask: Any) -> None:
     square = np.swapaxes(matrices, -1, -2) @ matrices
     if np.abs(square - np.eye(3)).max() > _ORTHONORMAL or (np.linalg.det(matrices) < 0).any():
         raise SequenceFileError(f"key {key!r} holds matrices that are no rotations")
+
+
+def check_values(sequence: PersonSequence) -> None:
+    """Check what shapes do not tell.
+
+    Raises:
+        SequenceFileError: naming the key.
+    """
+    for key, choices in (
+        ("gender", ("neutral", "female", "male")),
+        ("body", ("smpl", "packaged")),
+    ):
+        if getattr(sequence, key) not in choices:
+            raise SequenceFileError(
+                f"key {key!r} is {getattr(sequence, key)!r}, expected one of {', '.join(choices)}"
+            )
+    if not sequence.fps > 0:
+        raise SequenceFileError(f"key 'fps' must be positive, got {sequence.fps}")
+    for key in ("frame", "stamp_s"):
+        if (np.diff(getattr(sequence, key)) <= 0).any():
+            raise SequenceFileError(f"key {key!r} must grow from frame to frame")
+    for key in ("fps", "stamp_s", "boxes"):
+        _require_finite(key, getattr(sequence, key))
+    seen = sequence.keypoints[..., 2] > 0
+    _require_finite("keypoints", sequence.keypoints[seen])
+    _require_finite("contacts", sequence.contacts)
+    for key in ("joints3d", "joints2d"):
+        value = getattr(sequence, key)
+        if value is not None:
+            _require_finite(key, value[value[..., -1] != 0])
+    if (sequence.boxes[:, 2] <= 0).any():
+        raise SequenceFileError("key 'boxes' holds a side that is not positive")
+    for path in [] if sequence.image_path is None else np.unique(sequence.image_path).tolist():
+        if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+            raise SequenceFileError(
+                f"key 'image_path' holds {path!r}; paths must lie inside the image folder"
+            )
+    for key, needed in NEEDS.items():
+        mask = getattr(sequence, key)
+        for other in needed if mask.any() else ():
+            value = getattr(sequence, other)
+            if value is None or (other.startswith("has_") and not value[mask].all()):
+                raise SequenceFileError(f"key {key!r} is true in frames without {other!r}")
+    for key, guarded in GUARDS.items():
+        for other in guarded + ALSO_GUARDED.get(key, ()):
+            value = getattr(sequence, other)
+            if value is not None:
+                _require_finite(other, value[getattr(sequence, key)])
+    _require_rotations("rotation_world_camera", sequence.rotation_world_camera, sequence.has_camera)
+    _require_rotations("pose", sequence.pose, sequence.has_smpl)
+    _require_rotations("init_pose", sequence.init_pose, sequence.has_init)
+    _require_rotations("init_pose_mirrored", sequence.init_pose_mirrored, sequence.has_init)
+    try:
+        _ = sequence.camera
+    except ValueError as error:
+        raise SequenceFileError(f"key 'camera_...': {error}") from error

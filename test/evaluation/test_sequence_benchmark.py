@@ -314,6 +314,16 @@ def test_the_mean_weighs_frames_alike(network, body, bodies, sequence):
     assert any("compare with no published" in note for note in table.notes)
 
 
+def test_truth_of_the_free_body_needs_no_files(network, body, sequence):
+    made = replace(sequence, body="packaged")
+    results = evaluate_benchmark(
+        BENCHMARKS["emdb2"], [made], network, body, TruthBodies(), RunSettings()
+    )
+    assert results[0].used_features == int(sequence.has_features.sum())
+    assert results[0].encoder_start
+    assert set(results[0].scores) == set(BENCHMARKS["emdb2"].scores)
+
+
 def test_nothing_to_score_is_told(network, body, bodies):
     with pytest.raises(ValueError, match="no sequence of EMDB-1"):
         evaluate_benchmark(BENCHMARKS["emdb1"], [], network, body, bodies, RunSettings())

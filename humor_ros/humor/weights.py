@@ -55,12 +55,14 @@ def save_safetensors(
     Args:
         network: what to write.
         path: file, by convention ``.safetensors``.
-        half: store float16 (half the size; read back as float32).
+        half: store matrices as float16 (half the size; read back as float32). Biases and
+            normalisations stay float32: they are few, and large ones may cancel each other.
         metadata: further header entries, such as how the weights were made.
     """
-    dtype = torch.float16 if half else torch.float32
     tensors = {
-        name: tensor.detach().to("cpu", dtype).contiguous()
+        name: tensor.detach()
+        .to("cpu", torch.float16 if half and tensor.dim() > 1 else torch.float32)
+        .contiguous()
         for name, tensor in network.state_dict().items()
     }
     header = dict(metadata or {})

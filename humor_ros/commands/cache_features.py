@@ -62,7 +62,7 @@ def cache_features(
             " without it features alone are written."
         ),
     ] = None,
-    encoder_config: Annotated[
+    encoder_sizes: Annotated[
         Path | None, typer.Option(help="JSON of an encoder that is not of the published size.")
     ] = None,
     dtype: Annotated[
@@ -105,7 +105,7 @@ def cache_features(
     if not paths:
         typer.echo("no sequences: nothing to do")
         return
-    extractor = _extractor(encoder, encoder_config, dtype.value, device, batch, flip=flip)
+    extractor = _extractor(encoder, encoder_sizes, dtype.value, device, batch, flip=flip)
     model = _body(body)
     origin = f"{encoder.name} of {encoder.stat().st_size} bytes, {dtype.value}, flip {flip}"
     failed, bodiless = _cache_all(

@@ -25,7 +25,7 @@ def command(write_checkpoint, small_config, tmp_path):
     weights = write_checkpoint()
     sizes = tmp_path / "config.json"
     sizes.write_text(json.dumps(small_config.to_dict()), encoding="utf-8")
-    given = {"--encoder": weights, "--encoder-config": sizes, "--threads": 1}
+    given = {"--encoder": weights, "--encoder-sizes": sizes, "--threads": 1}
 
     def run(*arguments, **changes):
         options = given | {f"--{name.replace('_', '-')}": v for name, v in changes.items()}

@@ -65,7 +65,7 @@ def evaluate_mocap(
     from rich.progress import Progress
 
     from humor_ros.evaluation import mocap
-    from humor_ros.evaluation.mocap_tables import clip_table, mocap_table
+    from humor_ros.evaluation.mocap_tables import clip_table, mocap_tables
     from humor_ros.evaluation.report import ResultTable, print_tables, write_json
     from humor_ros.training.mocap import MocapLibrary
     from humor_ros.wham.models import load_models
@@ -102,7 +102,7 @@ def evaluate_mocap(
                 ),
             )
         truth = mocap.t_pose_scores(library, model, chosen) if baseline else None
-        shown.append(mocap_table(results, chosen, truth))
+        shown += mocap_tables(results, chosen, truth)
         single.append(clip_table(results, chosen))
         settings[kind] = asdict(chosen)
     print_tables(shown)

@@ -7,7 +7,7 @@ feels the way of the camera of the group's first person.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -143,12 +143,7 @@ def _carried(
     targets = [
         gaussian_filter1d(p.hips, _FOLLOW_S * MOCAP_FPS, axis=0, mode="nearest") for p in people
     ]
-    spline = CubicSpline(stamps[: len(targets[0])], targets[0])
-    last = float(stamps[len(targets[0]) - 1])
-
-    def target(times_s: Array) -> Array:
-        return np.asarray(spline(np.clip(times_s, 0.0, last)))
-
+    target = _extended(stamps[: len(targets[0])], targets[0])
     way = hand_held(random, frames / MOCAP_FPS, target)
     arm = way.position(stamps) - target(stamps)
     centres = []
@@ -157,3 +152,20 @@ def _carried(
         scale = 1.0 if index == 0 else low * (high / low) ** random.uniform()
         centres.append(goal + scale * arm[: len(goal)])
     return GroupCamera(camera, way, way.rotation(stamps), tuple(centres))
+
+
+def _extended(stamps_s: Array, points: Array) -> Callable[[Array], Array]:
+    """Points (N, 3) over time that go on at their last speed before and after.
+
+    A camera that stood still before and after the clip would start and stop within a sample.
+    """
+    spline = CubicSpline(stamps_s, points)
+    first, last = float(stamps_s[0]), float(stamps_s[-1])
+    speeds = spline(np.array([first, last]), 1)
+
+    def point(times_s: Array) -> Array:
+        before = np.minimum(times_s - first, 0.0)[:, None] * speeds[0]
+        after = np.maximum(times_s - last, 0.0)[:, None] * speeds[1]
+        return np.asarray(spline(np.clip(times_s, first, last)) + before + after)
+
+    return point

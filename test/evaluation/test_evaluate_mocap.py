@@ -21,7 +21,7 @@ from humor_ros.evaluation.mocap import (
 from humor_ros.evaluation.mocap_camera import film_group
 from humor_ros.evaluation.mocap_detector import detect_keypoints, noise_config
 from humor_ros.evaluation.mocap_motion import cut_clips, pose_person
-from humor_ros.evaluation.mocap_tables import clip_table, mocap_table
+from humor_ros.evaluation.mocap_tables import clip_table, mocap_tables
 from humor_ros.evaluation.motion_scores import mean_scores
 from humor_ros.geometry import axis_angle_to_matrix, matrix_to_rotation_6d
 from humor_ros.training.mocap import ZUP_TO_YDOWN, MocapLibrary
@@ -113,6 +113,12 @@ def test_a_fixed_camera_stands_still(clips, body) -> None:
         assert np.ptp(centre, axis=0).max() == 0.0
 
 
+def test_a_carried_camera_does_not_jerk(clips, body) -> None:
+    camera = film_group(people(clips, body)[:1], "moving", np.random.default_rng(3))
+    acceleration = camera.way.acceleration(np.arange(-0.5, LENGTHS[0] / 30.0 + 0.2, 0.005))
+    assert np.linalg.norm(acceleration, axis=1).max() < 12.0
+
+
 def test_a_perfect_detector_projects_and_a_measured_one_errs_as_measured(clips, body) -> None:
     person = people(clips, body)[0]
     camera = film_group([person], "static", np.random.default_rng(1))
@@ -181,9 +187,11 @@ def test_the_same_seed_gives_the_same_numbers_and_another_does_not(clips, models
 def test_tables_have_a_row_for_each_category_and_for_all(clips, models) -> None:
     settings = MocapSettings(noise="none")
     results = evaluate_mocap(clips, *models, settings)
-    table = mocap_table(results, settings, t_pose_scores(clips, models[1], settings))
+    baseline = t_pose_scores(clips, models[1], settings)
+    table, world = mocap_tables(results, settings, baseline)
     names = [row["motion"] for row in table.rows]
     assert names == ["idle", "walk", "all but idle", "all", "T-pose baseline"]
+    assert [row["motion"] for row in world.rows] == names[:-1]
     total = table.rows[3]
     assert total["frames"] == sum(LENGTHS)
     weighed = sum(row["mpjpe_mm"] * row["frames"] for row in table.rows[:2]) / sum(LENGTHS)

@@ -19,7 +19,7 @@ from humor_ros.evaluation.metrics import (
     root_orientation_error_deg,
     root_translation_error_percent,
 )
-from humor_ros.evaluation.sequence_runner import SequenceMotion
+from humor_ros.evaluation.sequence_motion import SequenceMotion
 from humor_ros.training.sequence_file import PersonSequence
 from humor_ros.types import Array
 

@@ -12,7 +12,7 @@ import torch
 from typer.testing import CliRunner
 
 from humor_ros.cli import app
-from humor_ros.evaluation import metrics, sequence_runner
+from humor_ros.evaluation import metrics, sequence_published
 from humor_ros.evaluation.benchmark import benchmark_table, evaluate_benchmark, scored_frames
 from humor_ros.evaluation.sequence_runner import RunSettings, at_network_rate, run_sequence
 from humor_ros.evaluation.sequence_scores import BENCHMARKS, score_sequence, true_motion
@@ -97,7 +97,7 @@ def test_the_pieces_that_are_run_at_a_time_change_nothing(
     network, body, sequence, name, monkeypatch
 ):
     whole = run_sequence(network, body, sequence, SETTINGS[name])
-    monkeypatch.setattr(sequence_runner, "_CHUNK_FRAMES", 7)
+    monkeypatch.setattr(sequence_published, "_CHUNK_FRAMES", 7)
     pieces = run_sequence(network, body, sequence, SETTINGS[name])
     for value in VALUES:
         a, b = getattr(whole, value).double(), getattr(pieces, value).double()

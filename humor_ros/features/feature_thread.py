@@ -30,6 +30,10 @@ __all__ = ["FeatureThread"]
 
 _log = logging.getLogger(__name__)
 
+#: Where the thread is so slow that it has missed the loop this often (images), the loop steps its
+#: people through the last image or two itself: one more network step, for each feature at most.
+_MISSES = 6
+_GAP_IMAGES = 2
 #: Caught-up people are dropped when the loop has not come by for so long, seconds.
 _PATIENCE_S = 1.0
 
@@ -63,6 +67,7 @@ class FeatureThread:
         self._changed = threading.Condition()
         self._request: CropRequest | None = None
         self._ready: tuple[Branch, float] | None = None
+        self._misses = 0
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="encoding", daemon=True)
         self._thread.start()
@@ -75,15 +80,20 @@ class FeatureThread:
             return
         try:
             ready = self._ready
-            if ready is None or ready[0].stamp_s != stream.stamp_s:
+            if ready is None or not self._within_reach(ready[0], stream.stamp_s):
                 return
             self._ready = None
+            self._misses = 0
             # What waits to be encoded is of the path that is left now.
             self._drop_request()
             self._changed.notify_all()
         finally:
             self._changed.release()
-        branch, image_s = ready
+        image_s = ready[1]
+        branch = advance_branch(self._stepper, self._history, ready[0])
+        if branch is None or branch.stamp_s != stream.stamp_s:
+            self.statistics.counts["gone"] += len(ready[0].track_ids)
+            return
         self.statistics.applied(stream.correct(branch), image_s, branch.stamp_s)
 
     def now(
@@ -118,6 +128,14 @@ class FeatureThread:
             self._changed.notify_all()
         if self._thread is not threading.current_thread():
             self._thread.join(timeout_s)
+
+    def _within_reach(self, branch: Branch, stamp_s: float | None) -> bool:
+        """Whether people have caught up, or are near enough for the loop after many misses."""
+        if branch.stamp_s == stamp_s:
+            return True
+        self._misses += 1
+        behind = {moment.stamp_s for moment in self._history.after(branch.stamp_s)}
+        return self._misses >= _MISSES and len(behind) <= _GAP_IMAGES
 
     def _drop_request(self) -> None:
         if self._request is not None:
@@ -154,17 +172,28 @@ class FeatureThread:
         reached = 0 if branch is None else len(branch.track_ids)
         forgotten = not self._history.at(request.stamp_s)
         counts["late" if forgotten else "gone"] += len(features) - reached
+        first = True
         while branch is not None and not self._closed:
             caught_up = advance_branch(self._stepper, self._history, branch)
             left = () if caught_up is None else caught_up.track_ids
             counts["gone"] += len(branch.track_ids) - len(left)
             if caught_up is None:
+                with self._changed:
+                    self._ready = None
                 return
-            branch = self._hand_over(caught_up, request.stamp_s)
+            branch = self._hand_over(caught_up, request.stamp_s, first)
+            first = False
 
-    def _hand_over(self, branch: Branch, image_s: float) -> Branch | None:
-        """Offer caught-up people to the loop; they come back when it has stepped without them."""
+    def _hand_over(self, branch: Branch, image_s: float, first: bool) -> Branch | None:
+        """Offer caught-up people to the loop; they come back when it has stepped without them.
+
+        They stay on offer while this thread steps them on, for the loop may come by meanwhile.
+        """
         with self._changed:
+            if first:
+                self._misses = 0
+            elif self._ready is None:  # taken while they were stepped on
+                return None
             self._ready = (branch, image_s)
             self._changed.wait_for(
                 lambda: (
@@ -172,13 +201,13 @@ class FeatureThread:
                 ),
                 timeout=_PATIENCE_S,
             )
-            left, self._ready = self._ready, None
-        if left is None or self._closed:
-            return None
-        if self._history.newest_s <= branch.stamp_s:  # no image came, or the clock began anew
-            self.statistics.counts["gone"] += len(branch.track_ids)
-            return None
-        return branch
+            if self._ready is None or self._closed:
+                return None
+            if self._history.newest_s > branch.stamp_s:
+                return branch
+            self._ready = None  # no image came, or the clock began anew
+        self.statistics.counts["gone"] += len(branch.track_ids)
+        return None
 
     def _rest(self, busy_s: float) -> None:
         """Keep to the budget."""

@@ -13,7 +13,9 @@ from online_cases import Walkers, picture, run
 from scipy.spatial.transform import Rotation
 
 from humor_ros.features import feature_thread
+from humor_ros.features.person_crops import CropRequest, encode
 from humor_ros.wham.correction import Correction
+from humor_ros.wham.history import advance_branch, begin_branch
 from humor_ros.wham.stream_config import StreamConfig
 
 PATIENCE_S = 20.0
@@ -278,6 +280,38 @@ def test_a_held_lock_does_not_hold_the_loop(studio, closing, gate):
     done.set()
     thread.join()
     assert results[-1].humans
+
+
+def test_where_the_thread_is_too_slow_the_loop_closes_the_gap(studio, closing, gate):
+    """People who stay one image behind are taken after a few images all the same."""
+    walkers = Walkers([100.0])
+    pipeline = studio.tracker(walkers)
+    closing(pipeline)
+    results = run(pipeline, walkers, 6)
+    assert gate.entered.wait(PATIENCE_S)  # and there the thread stays
+    source, stream = pipeline._features, pipeline._stream
+    stamp = next(r for r in results if r.humans).stamp_s
+    person = features_of(pipeline, stamp)
+    branch = begin_branch(stream.stepper, stream.history, stamp, person)
+    branch = advance_branch(stream.stepper, stream.history, branch)
+    run(pipeline, walkers, 1, 6)
+    for frame in range(7, 20):
+        source._ready = (branch, stamp)
+        branch = advance_branch(stream.stepper, stream.history, branch)
+        run(pipeline, walkers, 1, frame)
+        if pipeline.counters["features.applied"]:
+            break
+    assert frame - 7 == feature_thread._MISSES - 1
+    assert stream._people[0].image_started
+
+
+def features_of(pipeline, stamp_s):
+    """Features of the person who is tracked, by track id."""
+    track = pipeline._stream.track_ids[0]
+    box = np.array([[100.0, 120.0, 0.9]])
+    image = picture(round((stamp_s - 10.0) * 30))
+    request = CropRequest(stamp_s, image, (track,), box, 1)
+    return encode(pipeline._features._extractor, request)
 
 
 def test_the_budget_makes_the_encoder_rest(studio, closing, monkeypatch):

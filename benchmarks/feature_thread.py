@@ -1,0 +1,163 @@
+"""What an image encoder beside the loop costs the loop: step times without, idle and busy.
+
+    python benchmarks/feature_thread.py [--rounds 8] [--seconds 5] [--people 1]
+
+A WHAM of the published size with random weights steps people at 30 Hz, with one thread. Three
+trackers take turns in one process: without an encoder; with one that rests (the integrator runs,
+which belongs to the published network); with one that never rests, in its own thread of low
+priority. The encoder is a shallow one (``--depth``, ``--width``), so that features arrive often,
+catch up and are taken over: a deeper one does the same less often. Detection is left out. Ratios
+are medians over the rounds of each round's ratio, so that what else the machine does falls on
+all alike.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+
+from humor_ros.features import EncoderConfig, FeatureConfig, Hmr2Encoder
+from humor_ros.features.config import DecoderConfig, VitConfig
+from humor_ros.geometry import PinholeCamera
+from humor_ros.pipeline import PipelineConfig, TrackingPipeline
+from humor_ros.types import Array, Detection, Image
+from humor_ros.wham import WhamConfig, WhamNetwork, save_safetensors
+
+SIZE = (640, 480)
+NAMES = ("without", "idle", "busy")
+
+
+class Standing:
+    """A detector of people who sway a little; it costs nothing."""
+
+    def __init__(self, people: int) -> None:
+        generator = np.random.default_rng(0)
+        self._people = [
+            np.column_stack(
+                (
+                    SIZE[0] * (i + 0.5) / people + generator.normal(0.0, 12.0, 17),
+                    np.linspace(120.0, 400.0, 17),
+                    np.full(17, 0.9),
+                )
+            )
+            for i in range(people)
+        ]
+        self.frame = 0
+
+    def _now(self) -> list[Array]:
+        sway = np.array([4.0 * np.sin(self.frame / 10.0), 0.0, 0.0])
+        return [person + sway for person in self._people]
+
+    def detect(self, image_bgr: Image) -> list[Detection]:
+        """Everybody."""
+        return [Detection(np.r_[p[:, :2].min(0), p[:, :2].max(0)], 0.9, p) for p in self._now()]
+
+    def refine(self, image_bgr: Image, boxes_xyxy: Array) -> Array:
+        """The person nearest to each box."""
+        people = self._now()
+        centres = (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:]) / 2
+        return np.array(
+            [
+                min(people, key=lambda p: float(np.linalg.norm(p[:, :2].mean(0) - centre)))
+                for centre in centres
+            ]
+        ).reshape(-1, 17, 3)
+
+
+def make_trackers(
+    folder: Path, people: int, depth: int, width: int
+) -> dict[str, tuple[TrackingPipeline, Standing]]:
+    """The three trackers by name."""
+    torch.manual_seed(0)
+    weights, encoder, sizes = (folder / n for n in ("wham.safetensors", "hmr2a.ckpt", "sizes.json"))
+    save_safetensors(WhamNetwork(WhamConfig()), weights)
+    config = EncoderConfig(
+        VitConfig(embed_dim=width, depth=depth, num_heads=8), DecoderConfig(depth=2)
+    )
+    torch.save({"global_step": 25_000, "state_dict": Hmr2Encoder(config).state_dict()}, encoder)
+    sizes.write_text(json.dumps(config.to_dict()), encoding="utf-8")
+    features = {
+        "without": None,
+        "idle": FeatureConfig(encoder, sizes, every=10**9),
+        "busy": FeatureConfig(encoder, sizes),
+    }
+    trackers = {}
+    for name in NAMES:
+        detector = Standing(people)
+        pipeline = TrackingPipeline(
+            PipelineConfig(weights=weights, features=features[name]), detector=detector
+        )
+        pipeline.set_camera(PinholeCamera.assume(*SIZE))
+        trackers[name] = pipeline, detector
+    return trackers
+
+
+def step_times(
+    pipeline: TrackingPipeline, detector: Standing, seconds: float, rate: float = 30.0
+) -> Array:
+    """Seconds of each ``lift`` at a steady rate; continues where the tracker was."""
+    image = np.random.default_rng(0).integers(0, 256, (SIZE[1], SIZE[0], 3), dtype=np.uint8)
+    found = []
+    start_s = time.monotonic()
+    for turn in range(int(seconds * rate)):
+        detector.frame += 1
+        observation = pipeline.observe(image, 10.0 + detector.frame / rate)
+        began_s = time.perf_counter()
+        pipeline.lift(observation)
+        found.append(time.perf_counter() - began_s)
+        time.sleep(max(0.0, start_s + (turn + 1) / rate - time.monotonic()))
+    return np.array(found)
+
+
+def main(
+    rounds: Annotated[int, typer.Option(help="Turns of each tracker.")] = 8,
+    seconds: Annotated[float, typer.Option(help="Length of a turn.")] = 5.0,
+    people: Annotated[int, typer.Option(help="People in view.")] = 1,
+    depth: Annotated[int, typer.Option(help="Blocks of the encoder.")] = 6,
+    width: Annotated[int, typer.Option(help="Width of the encoder.")] = 512,
+) -> None:
+    """Print the table."""
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        trackers = make_trackers(Path(folder), people, depth, width)
+        quantiles: dict[str, list[Array]] = {name: [] for name in NAMES}
+        for pipeline, detector in trackers.values():
+            step_times(pipeline, detector, 1.0)  # everybody is known and initialised
+        for _ in range(rounds):
+            for name, (pipeline, detector) in trackers.items():
+                times = step_times(pipeline, detector, seconds)
+                quantiles[name].append(np.percentile(times, (50, 99)))
+        counters = trackers["busy"][0].counters
+        for pipeline, _ in trackers.values():
+            pipeline.close()
+    print("encoder   step p50 ms  p99 ms   p50 / idle  p99 / idle   p50 / without  p99 / without")
+    for name in NAMES:
+        own = np.array(quantiles[name])
+        ratios = [
+            statistics.median(own[:, column] / np.array(quantiles[other])[:, column])
+            for other in ("idle", "without")
+            for column in (0, 1)
+        ]
+        p50, p99 = 1e3 * np.median(own, axis=0)
+        print(
+            f"{name:9} {p50:11.2f} {p99:7.2f} {ratios[0]:12.3f} {ratios[1]:11.3f} "
+            f"{ratios[2]:15.3f} {ratios[3]:14.3f}"
+        )
+    shown = ", ".join(
+        f"{key.removeprefix('features.')} {value}"
+        for key, value in counters.items()
+        if key.startswith("features.")
+    )
+    print(f"busy: {shown} in {rounds * seconds:g} s")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -145,7 +145,7 @@ def benchmark_table(
         told.append("Projected key-points are the truth's: compare with no published number.")
     return ResultTable(
         name,
-        f"{benchmark.title}, {len(results)} sequences",
+        f"{benchmark.title}, {len(results)} sequence{'s' if len(results) > 1 else ''}",
         (Column("sequence"), Column("frames"), *columns),
         tuple(rows),
         (*told, *notes),

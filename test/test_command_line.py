@@ -48,6 +48,7 @@ def test_every_command_explains_itself(command: list[str]) -> None:
         (["EMPTY", "--output", "o.npz"], "empty.mp4"),
         (["VIDEO", "--output", "o.npz", "--weights", "none.pth.tar"], "none.pth.tar"),
         (["VIDEO", "--output", "o.npz", "--body", "none.npz"], "none.npz"),
+        (["VIDEO", "--output", "o.npz", "--image-encoder", "none.ckpt"], "none.ckpt"),
         (["VIDEO", "--output", "o.npz", "--camera-info", "none.yaml"], "none.yaml"),
         (["VIDEO", "--output", "o.npz", "--imu", "none.csv"], "none.csv"),
         (["VIDEO", "--output", "o.txt"], "--output"),

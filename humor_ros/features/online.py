@@ -82,6 +82,10 @@ def load_extractor(config: FeatureConfig, feature_size: int, flip: bool) -> Feat
         ValueError: a file is not what it should be, the device cannot be used, or the encoder
             does not fit WHAM's weights; the message names the file or argument.
     """
+    if not config.encoder.is_file():
+        raise FileNotFoundError(
+            f"no image encoder at {config.encoder}; give the path of an HMR2.0a checkpoint"
+        )
     sizes = EncoderConfig.from_file(config.sizes) if config.sizes is not None else FULL_SIZE
     if sizes.decoder.dim != feature_size:
         raise ValueError(

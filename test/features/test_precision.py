@@ -10,9 +10,11 @@ from humor_ros.features import (
     FEATURE_BOUNDS,
     EncoderConfig,
     FeatureExtractor,
+    Hmr2Encoder,
     load_encoder,
     set_precision,
 )
+from humor_ros.features.config import DecoderConfig, VitConfig
 from humor_ros.features.packed import PackedLinear, pack
 
 TYPES = list(FEATURE_BOUNDS)
@@ -120,3 +122,28 @@ def test_without_the_means_the_encoder_works_unpacked(encoder, crops, monkeypatc
 
 def _refuse(*_args: object, **_options: object) -> None:
     raise RuntimeError("no such operation")
+
+
+@pytest.fixture(scope="module")
+def full_width():
+    """Two blocks of the published width with random weights, crops, and the feature in float32."""
+    torch.manual_seed(0)
+    config = EncoderConfig(VitConfig(depth=2), DecoderConfig(depth=1))
+    weights = Hmr2Encoder(config).state_dict()
+    crops = torch.randn(1, 3, 256, 192, generator=torch.Generator().manual_seed(1))
+    encoder = Hmr2Encoder(config).eval()
+    encoder.load_state_dict(weights)
+    with torch.inference_mode():
+        return config, weights, crops, encoder.encode(crops).double().numpy()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_blocks_of_the_published_width_change_the_feature_by_less_than_the_bound(full_width, dtype):
+    config, weights, crops, expected = full_width
+    encoder = Hmr2Encoder(config).eval()
+    encoder.load_state_dict(weights)
+    set_precision(encoder, dtype)
+    with torch.inference_mode():
+        found = change(encoder.encode(crops), expected)
+    assert found < FEATURE_BOUNDS[dtype]

@@ -15,6 +15,7 @@ __all__ = ["app", "main"]
 
 _COMMANDS: dict[str, tuple[str, str]] = {
     "track": ("humor_ros.commands.track", "track"),
+    "smooth": ("humor_ros.commands.smooth", "smooth"),
     "render": ("humor_ros.commands.render", "render"),
     "demo": ("humor_ros.commands.demo", "demo"),
     "cache-features": ("humor_ros.commands.cache_features", "cache_features"),

@@ -1,0 +1,315 @@
+"""The fixed-lag smoother of one person: a window that slides over the tracker's frames.
+
+Every hop it sums up the frames it leaves behind (``arrival``), starts from its last solution,
+solves, and tells the frames that are old enough. Where a solution is not to be trusted it tells
+the tracker's own motion, counts it, and starts afresh with the next hop.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from humor_ros.humor.arrival import ArrivalCost, marginalise
+from humor_ros.humor.networks import HumorNetwork
+from humor_ros.humor.state import NUM_CONTACTS
+from humor_ros.humor.window_body import SolverBody
+from humor_ros.humor.window_config import WindowConfig
+from humor_ros.humor.window_problem import WindowProblem
+from humor_ros.humor.window_solver import WindowSolution, solve_window
+from humor_ros.humor.window_transition import NetworkSlopes, transition_states
+from humor_ros.humor.window_values import WindowMotion, WindowObservations
+
+__all__ = ["HopReport", "SlidingWindow", "SmoothedFrames"]
+
+#: A window that leads the person this far from the tracker (root, over the seen frames' median)
+#: has lost it.
+_FAR_M = 1.5
+#: The same for joints about the root.
+_BENT_M = 0.45
+#: Least frames with a motion model: two transitions.
+_LEAST = 5
+
+
+@dataclass(frozen=True, eq=False)
+class HopReport:
+    """How one hop went.
+
+    Attributes:
+        seconds: time of the whole hop.
+        iterations: accepted steps.
+        cost: energy at the end.
+        fallback: whether the tracker's motion was told instead.
+        cold: whether the window started afresh.
+    """
+
+    seconds: float
+    iterations: int
+    cost: float
+    fallback: bool
+    cold: bool
+
+
+@dataclass(frozen=True, eq=False)
+class SmoothedFrames:
+    """Frames that the window has told.
+
+    Attributes:
+        first: number of the first frame, counted from the person's start.
+        motion: the frames.
+        contacts: (n, 9) probabilities of HuMoR's contacts.
+        joints: (n, 22, 3) metres; ``feet`` (n, 4, 3).
+        lag: (n,) frames that the window had seen after each of them.
+        fallback: whether this is the tracker's motion.
+    """
+
+    first: int
+    motion: WindowMotion
+    contacts: Tensor
+    joints: Tensor
+    feet: Tensor
+    lag: Tensor
+    fallback: bool
+
+
+class SlidingWindow:
+    """The state of one person; frames go in by hops, smoothed frames come out."""
+
+    def __init__(
+        self,
+        network: HumorNetwork | None,
+        body: SolverBody,
+        config: WindowConfig | None = None,
+        *,
+        ground: Tensor | None = None,
+        ground_information: Tensor | None = None,
+    ) -> None:
+        """Start with nobody.
+
+        Args:
+            network: HuMoR's networks, frozen; None smooths by accelerations alone.
+            body: kinematics.
+            config: settings.
+            ground: (3,) ground known from elsewhere: height at the origin and slopes; None
+                guesses it from the tracker's resting feet.
+            ground_information: (3,) inverse variances of it.
+        """
+        self.network = network
+        self.body = body
+        self.config = config or WindowConfig()
+        self.given_ground = ground
+        self.ground_information = ground_information
+        self.seen: WindowObservations | None = None
+        self.motion: WindowMotion | None = None
+        self.fallbacks = 0
+        self.reports: list[HopReport] = []
+        self._slopes: NetworkSlopes | None = None
+        self._arrival: ArrivalCost | None = None
+        self._problem: WindowProblem | None = None
+        self._start = 0  # number of the window's first frame
+        self._told = 0  # number of the first frame that was not told yet
+
+    @property
+    def ground(self) -> Tensor | None:
+        """(3,) ground as of the last solution."""
+        return self.given_ground if self.motion is None else self.motion.ground
+
+    @torch.no_grad()
+    def advance(self, new: WindowObservations, *, last: bool = False) -> SmoothedFrames | None:
+        """Take new frames, solve, and tell frames that are older than the lag.
+
+        Args:
+            new: n >= 1 frames that follow those given before.
+            last: whether nothing follows: all frames are told.
+
+        Returns:
+            The frames told; None where none is old enough.
+        """
+        self._leave(new.frames)
+        cold = self.motion is None
+        self.seen = new if self.seen is None else _joined(self.seen, new)
+        start = self._extended(new)
+        problem = WindowProblem(
+            self.network if start.frames >= _LEAST else None,
+            self.body,
+            self.config,
+            self.seen,
+            arrival=self._arrival,
+            ground_guess=start.ground if self.given_ground is None else self.given_ground,
+            ground_information=self.ground_information,
+        )
+        start = self._with_latents(problem, start, fresh=cold)
+        solution = solve_window(
+            problem,
+            start,
+            iterations=self.config.cold_iterations if cold else self.config.iterations,
+            slopes=None if cold or self.config.fresh_slopes else self._slopes,
+            renew=cold or self.config.fresh_slopes,
+        )
+        lost = self._lost(solution)
+        self.reports.append(
+            HopReport(solution.seconds, max(0, len(solution.costs) - 1), solution.cost, lost, cold)
+        )
+        self._problem = problem
+        if lost:
+            self.fallbacks += 1
+            motion = tracker_motion(self.seen, start.ground, start.latents.shape[1])
+        else:
+            motion = solution.motion
+        self.motion, self._slopes = motion, solution.slopes
+        told = self._tell(motion, lost, last=last)
+        if lost:
+            self._forget()
+        return told
+
+    def _leave(self, count: int) -> None:
+        """Sum up the frames that leave the window to make room for ``count`` new ones."""
+        if self.motion is None or self.seen is None or self._problem is None:
+            return
+        dropped = self.motion.frames + count - self.config.frames
+        dropped = min(dropped, self.motion.frames - 4)
+        if dropped <= 0:
+            return
+        kept = dropped + 3
+        problem = self._problem.first_frames(kept)
+        linear = problem.linearise(
+            self.motion.cut(0, kept),
+            slopes=None if self._slopes is None else self._slopes.cut(0, kept - 2),
+            anchors=dropped,
+        )
+        self._arrival = None
+        if self.config.arrival_weight:
+            self._arrival = marginalise(
+                linear.normal,
+                self.motion.cut(0, kept),
+                dropped,
+                weight=self.config.arrival_weight,
+            )
+        self.motion = self.motion.cut(dropped, self.motion.frames)
+        self.seen = self.seen.cut(dropped, self.seen.frames)
+        self._slopes = None if self._slopes is None else self._slopes.cut(dropped, 10**6)
+        self._start += dropped
+
+    def _extended(self, new: WindowObservations) -> WindowMotion:
+        """The last solution, followed by the tracker's motion as far from it as at its end."""
+        if self.motion is None or self.seen is None:
+            ground = self.given_ground
+            if ground is None:
+                ground = guess_ground(self.body, self.seen or new)
+            return tracker_motion(self.seen or new, ground, self._latent_size)
+        old = self.motion
+        at = self.seen.cut(old.frames - 1, old.frames)
+        shift = old.root[-1] - at.root[0]
+        bend = old.rotations[-1] @ at.rotations[0].transpose(-1, -2)
+        return replace(
+            old,
+            root=torch.cat((old.root, new.root + shift)),
+            rotations=torch.cat((old.rotations, bend @ new.rotations)),
+            latents=torch.cat((old.latents, old.latents.new_zeros(new.frames, self._latent_size))),
+        )
+
+    @property
+    def _latent_size(self) -> int:
+        return 0 if self.network is None else self.network.config.latent_size
+
+    def _with_latents(
+        self, problem: WindowProblem, motion: WindowMotion, *, fresh: bool
+    ) -> WindowMotion:
+        """Posterior means for transitions that have not been solved yet."""
+        count = motion.frames - 2
+        if problem.network is None or self.network is None:
+            return replace(motion, latents=motion.root.new_zeros(max(0, count), self._latent_size))
+        known = 0 if fresh or self._slopes is None else min(len(self._slopes.decoder) - 1, count)
+        states = transition_states(
+            motion, problem.points(motion), self.body.rest_root(motion.betas)
+        )
+        kind = next(self.network.parameters()).dtype
+        mean = self.network.posterior(
+            states.rows[known:].to(kind), states.following[known:].to(kind)
+        ).mean
+        if self._slopes is not None and not fresh:
+            self._slopes = self._slopes.cut(0, known)
+        return replace(
+            motion, latents=torch.cat((motion.latents[:known], mean.to(motion.root.dtype)))
+        )
+
+    def _lost(self, solution: WindowSolution) -> bool:
+        if solution.diverged or not math.isfinite(solution.cost) or self.seen is None:
+            return True
+        motion, seen = solution.motion, self.seen
+        watched = seen.pixel_confidence.amax(1) > 0
+        if not bool(watched.any()):
+            return False
+        joints = self.body(motion.betas, motion.rotations, motion.root).joints
+        away = (motion.root - seen.root).norm(dim=-1)[watched]
+        bent = (joints - joints[:, :1] - seen.joints + seen.joints[:, :1]).norm(dim=-1)
+        limit = _FAR_M if seen.camera_known else 2.0 * _FAR_M
+        return bool(away.median() > limit) or bool(bent[watched].mean(1).median() > _BENT_M)
+
+    def _tell(self, motion: WindowMotion, lost: bool, *, last: bool) -> SmoothedFrames | None:
+        end = self._start + motion.frames
+        until = end if last else max(self._told, end - self.config.lag)
+        if until <= self._told:
+            return None
+        first, stop = self._told - self._start, until - self._start
+        points = self.body(motion.betas, motion.rotations, motion.root)
+        contacts = self._contacts(motion)
+        lag = torch.arange(motion.frames - 1, -1, -1)
+        told = SmoothedFrames(
+            first=self._told,
+            motion=motion.cut(first, stop),
+            contacts=contacts[first:stop],
+            joints=points.joints[first:stop],
+            feet=points.feet[first:stop],
+            lag=lag[first:stop],
+            fallback=lost,
+        )
+        self._told = until
+        return told
+
+    def _contacts(self, motion: WindowMotion) -> Tensor:
+        if self._problem is None:
+            return motion.root.new_zeros(motion.frames, NUM_CONTACTS)
+        return self._problem.contacts
+
+    def _forget(self) -> None:
+        """Start afresh with the frames that have not been told."""
+        end = self._start + (0 if self.motion is None else self.motion.frames)
+        self.motion = self._arrival = self._slopes = self._problem = None
+        if self.seen is not None and self._told < end:
+            self.seen = self.seen.cut(self._told - self._start, self.seen.frames)
+        else:
+            self.seen = None
+        self._start = self._told
+
+
+def tracker_motion(seen: WindowObservations, ground: Tensor, latents: int) -> WindowMotion:
+    """The tracker's own motion, with latents of zero."""
+    return WindowMotion(
+        root=seen.root,
+        rotations=seen.rotations,
+        latents=seen.root.new_zeros(max(0, seen.frames - 2), latents),
+        betas=seen.betas.median(dim=0).values,
+        ground=ground,
+    )
+
+
+def guess_ground(body: SolverBody, seen: WindowObservations) -> Tensor:
+    """(3,) level ground at the median height of resting soles, or of the lowest ones."""
+    feet = body(seen.betas.median(dim=0).values, seen.rotations, seen.root).feet
+    resting = seen.contacts > 0.5
+    heights = feet[..., 2][resting] if int(resting.sum()) >= 4 else feet[..., 2].amin(1)
+    return torch.cat((heights.median()[None], heights.new_zeros(2)))
+
+
+def _joined(first: WindowObservations, second: WindowObservations) -> WindowObservations:
+    parts: dict[str, Any] = {
+        name: torch.cat((value, getattr(second, name)))
+        for name, value in first.__dict__.items()
+        if name != "camera_known"
+    }
+    return replace(first, **parts)

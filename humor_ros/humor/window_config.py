@@ -1,0 +1,136 @@
+"""Settings of the real-time solver: what each source of knowledge is worth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+
+__all__ = ["TransitionNoise", "WindowConfig", "WindowWeights"]
+
+
+@dataclass(frozen=True)
+class TransitionNoise:
+    """Standard deviation of what the decoder leaves unexplained of one transition.
+
+    Attributes:
+        trans: m; trans_vel: m/s; root: rad; root_vel: rad/s; pose: rad; joints: m;
+            joints_vel: m/s.
+    """
+
+    trans: float = 0.003
+    trans_vel: float = 0.05
+    root: float = 0.012
+    root_vel: float = 0.1
+    pose: float = 0.025
+    joints: float = 0.006
+    joints_vel: float = 0.13
+
+    def __post_init__(self) -> None:
+        _positive(self)
+
+
+@dataclass(frozen=True)
+class WindowWeights:
+    """Standard deviations of the observations; 0 leaves a term out.
+
+    Tracker errors last for many frames, so that each frame tells less than its own error says;
+    the numbers are those that measure best on val (``benchmarks/humor_window.py``).
+
+    Attributes:
+        pixels: of a key-point, in half sides of the person's box.
+        pixels_robust: where Geman and McClure's loss bends, in standard deviations.
+        joints: of the tracker's joints about its root, metres.
+        pose: of the tracker's joint rotations, rad.
+        orientation: of the tracker's root rotation, rad.
+        root: of the tracker's place, metres.
+        root_step: of the tracker's step from frame to frame, metres.
+        contact_velocity: displacement of a resting point from frame to frame, metres.
+        contact_height: height of a resting sole above the ground, metres.
+        penetration: depth of any sole under the ground, metres.
+        joint_height: height beyond 8 cm of other joints in contact, metres.
+        acceleration: second difference of joints, metres; the motion model without a prior.
+        shape: of the tracker's shape, for a whole window.
+        ground_height: of the first guess, metres.
+        ground_slope: of a level ground's slopes.
+    """
+
+    pixels: float = 0.08
+    pixels_robust: float = 4.0
+    joints: float = 0.2
+    pose: float = 0.5
+    orientation: float = 0.3
+    root: float = 0.5
+    root_step: float = 0.03
+    contact_velocity: float = 0.004
+    contact_height: float = 0.02
+    penetration: float = 0.02
+    joint_height: float = 0.05
+    acceleration: float = 0.004
+    shape: float = 0.15
+    ground_height: float = 0.5
+    ground_slope: float = 0.003
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            if not getattr(self, entry.name) >= 0:
+                raise ValueError(f"{entry.name} must be >= 0, got {getattr(self, entry.name)}")
+
+
+@dataclass(frozen=True)
+class WindowConfig:
+    """The fixed-lag solver.
+
+    Attributes:
+        frames: length of the window.
+        hop: new frames between two solutions.
+        lag: frames that follow a frame before it is told.
+        iterations: most Levenberg-Marquardt steps of a hop.
+        cold_iterations: the same for a person's first window.
+        prior_weight: factor on the prior's energy; neighbouring transitions share their errors,
+            so that each tells less than its own spread says.
+        arrival_weight: factor on what past windows know of the first frames, in [0, 1].
+        contact_share: weight of the prior's contacts against the tracker's.
+        fresh_slopes: whether all network derivatives are renewed in every hop, not just those
+            of new frames.
+        weights: of the observations.
+        noise: of the transitions.
+
+    Raises:
+        ValueError: on construction, naming the value.
+    """
+
+    frames: int = 30
+    hop: int = 10
+    lag: int = 12
+    iterations: int = 2
+    cold_iterations: int = 8
+    prior_weight: float = 0.3
+    arrival_weight: float = 0.5
+    contact_share: float = 0.5
+    fresh_slopes: bool = False
+    weights: WindowWeights = field(default_factory=WindowWeights)
+    noise: TransitionNoise = field(default_factory=TransitionNoise)
+
+    def __post_init__(self) -> None:
+        if not 8 <= self.frames <= 240:
+            raise ValueError(f"frames must be between 8 and 240, got {self.frames}")
+        if not 1 <= self.hop <= self.frames - 4:
+            raise ValueError(f"hop must be between 1 and frames - 4, got {self.hop}")
+        if not 0 <= self.lag <= self.frames - self.hop - 1:
+            raise ValueError(
+                f"lag must be between 0 and frames - hop - 1 ({self.frames - self.hop - 1}), got "
+                f"{self.lag}"
+            )
+        for name in ("iterations", "cold_iterations"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("arrival_weight", "contact_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
+        if not self.prior_weight >= 0:
+            raise ValueError(f"prior_weight must be >= 0, got {self.prior_weight}")
+
+
+def _positive(value: TransitionNoise) -> None:
+    for entry in fields(value):
+        if not getattr(value, entry.name) > 0:
+            raise ValueError(f"{entry.name} must be positive, got {getattr(value, entry.name)}")

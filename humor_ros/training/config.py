@@ -297,6 +297,8 @@ class OptimConfig:
             trajectory decoder and refiner behind frozen other modules.
         restart_lstms: whether a run that starts from another begins with fresh LSTMs of encoder
             and motion decoder, as after "frames".
+        open_gates: added to the biases of the output gates of encoder and motion decoder in a run
+            that starts from another.
         forget_bias: added to the LSTMs' forget gates at the start of a fresh run.
     """
 
@@ -314,6 +316,7 @@ class OptimConfig:
     modules: str = "all"
     forget_bias: float = 1.0
     restart_lstms: bool = False
+    open_gates: float = 0.0
 
     def __post_init__(self) -> None:
         _check_positive(self, "batch_size", "learning_rate", "clip_norm")

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from humor_ros.training.synthesis import TrainingBatch
 from humor_ros.wham.network import WhamNetwork
 
-__all__ = ["load_widened", "restart_lstms", "scale_to_data"]
+__all__ = ["load_widened", "open_gates", "restart_lstms", "scale_to_data"]
 
 _SMALLEST = 1e-3
 #: Bias of an output gate that lets about a twentieth through.
@@ -70,6 +70,15 @@ def load_widened(
         missing = own[name].shape[-1] - tensor.shape[-1] if name in own and tensor.dim() == 2 else 0
         widened[name] = nn.functional.pad(tensor, (0, missing)) if missing > 0 else tensor
     network.load_state_dict(widened)
+
+
+@torch.no_grad()
+def open_gates(network: WhamNetwork, amount: float) -> None:
+    """Add to the biases of the output gates of encoder and motion decoder, in place."""
+    for module in (network.motion_encoder, network.motion_decoder):
+        rnn = module.regressor.rnn
+        bias: Tensor = getattr(rnn, f"bias_ih_l{rnn.num_layers - 1}")
+        bias[3 * rnn.hidden_size :] += amount
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ from torch import nn
 from humor_ros.body.model import BodyModel
 from humor_ros.training.config import TrainConfig
 from humor_ros.training.ema import WeightAverage
-from humor_ros.training.initial_scale import load_widened, restart_lstms, scale_to_data
+from humor_ros.training.initial_scale import load_widened, open_gates, restart_lstms, scale_to_data
 from humor_ros.training.prefetch import batches_ahead
 from humor_ros.training.recipe_losses import recipe_losses, weighted_sum
 from humor_ros.training.snapshot import load_snapshot, save_snapshot
@@ -279,6 +279,7 @@ class Trainer:
             batch = self.training.batch(self.config.optim.batch_size, first)
             restart_lstms(self.network, batch)
             _add_forget_bias(self.network, self.config.optim.forget_bias)
+        open_gates(self.network, self.config.optim.open_gates)
         self.average = WeightAverage(self.network, self.config.optim.ema_decay)
 
 

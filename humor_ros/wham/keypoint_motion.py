@@ -13,8 +13,9 @@ from torch import Tensor
 
 __all__ = ["keypoint_motion", "turned_pixels"]
 
-#: Farther jumps are no motion of a body in a thirtieth of a second.
-_LIMIT = 1.0
+#: Faster is no motion of a body, half boxes a second.
+_LIMIT = 10.0
+_FRAME_RATE = 30.0
 _NEAREST = 0.1
 
 
@@ -49,7 +50,7 @@ def keypoint_motion(
     res: Tensor,
     bbox: Tensor,
 ) -> Tensor:
-    """Displacement of key-points since the previous frame in half boxes.
+    """Velocity of key-points in half boxes a second, at the network's 30 frames a second.
 
     Args:
         pixels, previous: (..., J, 2) now and then, virtual camera.
@@ -58,8 +59,8 @@ def keypoint_motion(
         bbox: (..., 3) box now: centre, side / 200.
 
     Returns:
-        (..., J, 2), at most 1 each way, 0 where a joint was not seen at both frames.
+        (..., J, 2), at most 10 each way, 0 where a joint was not seen at both frames.
     """
     before = turned_pixels(previous, rotation_previous_current, focal, res)
-    moved = (pixels - before) / (100.0 * bbox[..., None, 2:])
+    moved = (pixels - before) * _FRAME_RATE / (100.0 * bbox[..., None, 2:])
     return torch.where(seen[..., None], moved.clamp(-_LIMIT, _LIMIT), torch.zeros_like(moved))

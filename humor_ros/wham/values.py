@@ -55,8 +55,8 @@ class WhamInputs:
         cam_intrinsics: (P, 1 or T, 3, 3) pinhole matrix.
         gravity: (P, T, 3) unit vector of the direction down in camera axes, zeros where it is
             unknown; None means unknown everywhere. Read by networks with ``gravity_input``.
-        motion: (P, T, 17, 2) displacement of the key-points since the previous frame, of
-            ``keypoint_motion``; None means zeros. Read by networks with ``motion_input``.
+        motion: (P, T, 17, 2) velocity of the key-points, of ``keypoint_motion``; None means
+            zeros. Read by networks with ``motion_input``.
     """
 
     x: Tensor

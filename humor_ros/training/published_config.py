@@ -46,8 +46,8 @@ class PublishedDataConfig:
         mask_confidence: key-points of video less confident count as unseen.
         virtual_camera: whether key-points of a known camera are taken to the camera that the
             network assumes, as the tracker does; the published training leaves them.
-        bodies: SMPL files of "female" and "male" truth; without one its surface and shape
-            are left out.
+        bodies: SMPL files of "female" and "male" truth; without one its surface and its way
+            in the world are left out, and its points unless the file holds them.
     """
 
     clip_frames: int = 81

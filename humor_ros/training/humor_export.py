@@ -10,10 +10,12 @@ import numpy as np
 import torch
 
 from humor_ros.humor.weights import save_safetensors
+from humor_ros.training.humor_config import HumorTrainConfig
 from humor_ros.training.humor_mixture import fit_mixture, initial_features
 from humor_ros.training.humor_trainer import HumorTrainer
+from humor_ros.training.humor_transitions import TransitionLibrary
 
-__all__ = ["MIXTURE_NAME", "WEIGHTS_NAME", "export_prior"]
+__all__ = ["MIXTURE_NAME", "WEIGHTS_NAME", "export_prior", "write_mixture"]
 
 _log = logging.getLogger(__name__)
 WEIGHTS_NAME = "weights.safetensors"
@@ -38,16 +40,26 @@ def export_prior(trainer: HumorTrainer, folder: Path) -> tuple[Path, Path]:
     }
     weights, mixture = folder / WEIGHTS_NAME, folder / MIXTURE_NAME
     save_safetensors(trainer.averaged_network(), weights, half=True, metadata=header)
+    write_mixture(config, trainer.training, mixture)
+    return weights, mixture
+
+
+def write_mixture(config: HumorTrainConfig, library: TransitionLibrary, path: Path) -> None:
+    """Fit and write the mixture; it depends on the data and the seed, not on a network.
+
+    Args:
+        config: components, frames, seed.
+        library: transitions; shapes are drawn anew in it.
+        path: ``.npz`` to write.
+    """
     generator = torch.Generator().manual_seed(config.seed)
-    features = initial_features(trainer.training, config.mixture_frames, generator)
+    if library.source.draws_shapes:
+        library.draw_shapes(generator)
+    features = initial_features(library, config.mixture_frames, generator)
     fitted = fit_mixture(features, config.mixture_components, config.seed)
     _log.info(
         "mixture: %d iterations, mean log-likelihood %.1f", fitted.iterations, fitted.log_likelihood
     )
     np.savez_compressed(
-        mixture,
-        weights=fitted.weights,
-        means=fitted.means,
-        covariances=fitted.covariances,
+        path, weights=fitted.weights, means=fitted.means, covariances=fitted.covariances
     )
-    return weights, mixture

@@ -44,11 +44,12 @@ class RollOutPool:
         self._own = torch.empty(0)
         self._at = torch.empty(0)
 
-    def next(self, generator: torch.Generator) -> TransitionWindow:
+    def next(self, generator: torch.Generator, own_chance: float = 1.0) -> TransitionWindow:
         """(B, 1) windows of one transition: the truth where a window begins, else own output.
 
         Args:
             generator: draws windows for those whose roll-out is over.
+            own_chance: chance of each other step to read own output rather than the truth.
         """
         if self._windows is None:
             self._windows = self._draw(self._size, generator)
@@ -63,6 +64,10 @@ class RollOutPool:
             self._own[over] = fresh.past[:, 0]
             self._at[over] = 0
         everyone = torch.arange(self._size)
+        if own_chance < 1.0:
+            told = torch.rand(self._size, generator=generator) >= own_chance
+            truth = self._windows.past[everyone, self._at]
+            self._own = torch.where(told[:, None], truth, self._own)
 
         def now(values: Tensor) -> Tensor:
             return values[everyone, self._at][:, None]

@@ -143,10 +143,10 @@ class HumorTrainer:
             group["lr"] = rate
         self._draw_shapes()
         self.network.train()
-        own = self._own_output()
-        window, answer = self._answered(own)
+        foretold = self.progress >= optim.supervised_until
+        window, answer = self._answered()
         terms = humor_losses(answer, window, self.body, config.loss)
-        if config.loss.forecast > 0 and own and self.step % optim.forecast_every == 0:
+        if config.loss.forecast > 0 and foretold and self.step % optim.forecast_every == 0:
             longer = self.training.draw(
                 optim.forecast_batch,
                 optim.forecast_steps,
@@ -187,14 +187,15 @@ class HumorTrainer:
                 shaped = factor.reshape(-1, *[1] * (parameter.dim() - 1))
                 parameter.copy_(torch.lerp(before, parameter, shaped.expand_as(parameter)))
 
-    def _answered(self, own: tuple[bool, ...]) -> tuple[TransitionWindow, Transitions]:
+    def _answered(self) -> tuple[TransitionWindow, Transitions]:
         """A window and what the network says: of a pool, of single steps, or of whole windows."""
         optim, data = self.config.optim, self.config.data
-        if self.pool is not None and own and self.progress >= optim.own_output_from:
-            window = self.pool.next(self.generator)
+        if self.pool is not None and self.progress >= optim.supervised_until:
+            window = self.pool.next(self.generator, self.own_chance())
             answer = run_transitions(self.network, window, self.generator, bfloat16=optim.bfloat16)
             self.pool.advance(answer.predicted)
             return window, answer
+        own = self._own_output()
         single = optim.single_steps > 0 and not own
         window = self.training.draw(
             optim.single_steps if single else optim.batch_size,
@@ -289,17 +290,20 @@ class HumorTrainer:
                 f"the snapshot in {folder} is of another network than the configuration's: {error}"
             ) from error
 
+    def own_chance(self) -> float:
+        """Chance of a step to read the prediction before it, rising over the run."""
+        optim = self.config.optim
+        if self.progress >= optim.own_output_from:
+            return 1.0
+        between = optim.own_output_from - optim.supervised_until
+        return max(0.0, (self.progress - optim.supervised_until) / max(between, 1e-9))
+
     def _own_output(self) -> tuple[bool, ...]:
         """Which steps read the prediction before them: none, by coins, or all but the first."""
-        optim, steps = self.config.optim, self.config.data.window_steps
-        if self.progress < optim.supervised_until or steps == 1:
+        steps = self.config.data.window_steps
+        if self.progress < self.config.optim.supervised_until or steps == 1:
             return ()
-        if self.progress >= optim.own_output_from:
-            chance = 1.0
-        else:
-            between = optim.own_output_from - optim.supervised_until
-            chance = (self.progress - optim.supervised_until) / between
-        coins = torch.rand(steps - 1, generator=self.generator) < chance
+        coins = torch.rand(steps - 1, generator=self.generator) < self.own_chance()
         return (False, *coins.tolist())
 
     def _draw_shapes(self) -> None:

@@ -61,6 +61,20 @@ def test_a_finished_roll_out_begins_with_the_truth(library: TransitionLibrary) -
     assert true.tolist() == [False, True, False]
 
 
+@pytest.mark.parametrize("chance", [0.0, 0.5])
+def test_some_steps_are_told_the_truth(library: TransitionLibrary, chance: float) -> None:
+    pool = RollOutPool(library, 400, 5, 0.0)
+    generator = torch.Generator().manual_seed(0)
+    window = pool.next(generator, chance)
+    pool.advance(MotionState.from_vector(window.following + 0.01))
+    state = MotionState.from_vector(pool.next(generator, chance).past[:, 0])
+    rotations = torch.cat((state.root_orient[:, None], state.pose_body), dim=1)
+    joints = plain_body().joints(torch.zeros(400, 10), rotations[:, None], state.trans[:, None])
+    true = (joints[:, 0] - state.joints).norm(dim=-1).amax(dim=1) < 1e-4
+    # A fifth of the roll-outs begins anew.
+    assert float(true.float().mean()) == pytest.approx(1.0 - 0.8 * chance, abs=0.06)
+
+
 def test_a_prediction_beyond_all_motion_is_given_up(library: TransitionLibrary) -> None:
     pool = RollOutPool(library, 2, 5, 0.0)
     generator = torch.Generator().manual_seed(0)

@@ -31,6 +31,8 @@ _log = logging.getLogger(__name__)
 _SEED_STRIDE = 1_000_003
 _VALIDATION_SEED = 1000
 _INTEGRATOR = "integrator."
+#: The published loss is large: its gradients leave float16 at the usual first factor of 65536.
+_FIRST_SCALE = 16.0
 _AUTOCAST = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -88,7 +90,9 @@ class PublishedTrainer:
             1, math.ceil(training.windows / config.optim.batch_size)
         )
         self.optimiser = torch.optim.Adam(self._groups(), lr=config.optim.learning_rate)
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "float16")
+        self.scaler = torch.amp.GradScaler(
+            self.device.type, init_scale=_FIRST_SCALE, enabled=config.precision == "float16"
+        )
         self.step = 0
         self.best = float("inf")
 

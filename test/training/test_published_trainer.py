@@ -124,7 +124,7 @@ def test_the_seed_decides(make) -> None:
     assert not same(weights(one), weights(other))
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 def test_the_loss_falls(make, precision: str) -> None:
     optim = replace(CONFIG.optim, epochs=20, milestones=(), learning_rate=1e-2)
     trainer = make("fall", replace(CONFIG, precision=precision, optim=optim))

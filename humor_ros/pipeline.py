@@ -30,7 +30,8 @@ from humor_ros.features.feature_thread import FeatureThread
 from humor_ros.features.online import FeatureConfig, load_extractor
 from humor_ros.geometry import PinholeCamera
 from humor_ros.human_names import person_name
-from humor_ros.inertial import CameraMotionEstimator, InertialConfig
+from humor_ros.inertial import BackgroundPoints, CameraMotionEstimator, InertialConfig
+from humor_ros.inertial.background_tracker import BackgroundConfig, BackgroundTracker
 from humor_ros.types import (
     Array,
     CameraMotion,
@@ -83,6 +84,7 @@ class PipelineConfig:
         detector: which detector, and its files.
         people: how people are followed over time.
         inertial: IMU extrinsics, noise and gaps.
+        background: how the background is followed beside an IMU.
         stream: how the world is made. What concerns image features' delay follows from
             ``features``.
         features: image encoder beside or in the loop; None goes without.
@@ -95,6 +97,7 @@ class PipelineConfig:
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     people: PeopleTrackerConfig = field(default_factory=PeopleTrackerConfig)
     inertial: InertialConfig = field(default_factory=InertialConfig)
+    background: BackgroundConfig = field(default_factory=BackgroundConfig)
     stream: StreamConfig = field(default_factory=StreamConfig)
     features: FeatureConfig | None = None
     weights: Path | None = None
@@ -112,6 +115,7 @@ class Observation:
         restarted: the clock of the images started anew with this one.
         timings_s: seconds spent by stage name.
         image_bgr: the image, where an image encoder is in use.
+        background: points of the background, where the image was looked at for them.
     """
 
     stamp_s: float
@@ -120,6 +124,7 @@ class Observation:
     restarted: bool
     timings_s: dict[str, float]
     image_bgr: Image | None = None
+    background: BackgroundPoints | None = None
 
 
 class TrackingPipeline:
@@ -158,6 +163,7 @@ class TrackingPipeline:
         self._detector = detector or create_detector(self.config.detector)
         self._people = PeopleTracker(self._detector, self.config.people)
         self.inertial = CameraMotionEstimator(self.config.inertial)
+        self._background = BackgroundTracker(self.config.background, timer)
         self._features: FeatureSource | None = None
         self._stream = self._make_stream()
         self._feature_status = FeatureStatus()
@@ -234,6 +240,7 @@ class TrackingPipeline:
         _log.warning("tracking starts anew: %s", reason)
         self._counters["resets"] += 1
         self._people.reset()
+        self._background.reset()
         self._stamp_s = None
 
     def _forget_motion(self, reason: str) -> None:
@@ -291,9 +298,14 @@ class TrackingPipeline:
         camera = self._camera_for(image_bgr)
         with self._timed("detection", timings):
             tracks = self._people.update(image_bgr, stamp_s)
+        background = None
+        if self.inertial.latest_imu_stamp is not None:
+            with self._timed("background", timings):
+                boxes = [track.box_xyxy for track in tracks]
+                background = self._background.update(image_bgr, stamp_s, boxes, camera)
         self._stamp_s = stamp_s
         image = image_bgr if self._features is not None else None
-        return Observation(stamp_s, tuple(tracks), camera, restarted, timings, image)
+        return Observation(stamp_s, tuple(tracks), camera, restarted, timings, image, background)
 
     def lift(self, observation: Observation) -> FrameResult:
         """Give the people of an observation their motion: the second half of :meth:`process`.
@@ -304,6 +316,8 @@ class TrackingPipeline:
         if observation.restarted:
             self._forget_motion("image stamps went back")
         stamp_s, timings = observation.stamp_s, observation.timings_s
+        if observation.background is not None:
+            self.inertial.add_background(observation.background)
         motion = self.inertial.motion_at(stamp_s)
         followed = [
             track

@@ -101,6 +101,7 @@ class CameraMotionMode(str, Enum):
 
     IMU = "imu"
     ODOMETRY = "odometry"
+    VISUAL = "visual"
     STATIC = "static"
 
 

@@ -20,14 +20,18 @@ _POSITIVE = (
     "buffer_s",
     "gravity",
     "gravity_window_s",
-    "gravity_time_constant_s",
     "heading_time_constant_s",
-    "acceleration_tolerance",
-    "rate_tolerance",
     "max_correction_rate",
     "max_angular_velocity",
+    "acceleration_correlation_s",
+    "background_noise",
+    "mounting_prior_std",
+    "time_offset_prior_std_s",
     "max_linear_acceleration",
 )
+
+
+_NOT_NEGATIVE = ("_density", "_stability", "_disturbance", "_std", "_std_s", "_walk")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,18 +45,20 @@ class InertialConfig:
         imu_time_offset_s: added to IMU stamps to bring them to the images' clock.
         gyroscope_bias: (3,) constant rate error in IMU axes, subtracted, rad/s.
         gyroscope_noise_density: rad/s/sqrt(Hz). The default is a consumer MEMS part.
-        gyroscope_bias_stability: standard deviation of the bias that remains, rad/s.
+        gyroscope_random_walk: of the bias, rad/s²/sqrt(Hz).
+        gyroscope_bias_stability: standard deviation of the bias at the start beside
+            ``gyroscope_bias``, rad/s.
+        gyroscope_scale_std: relative error of the gyroscope's scale and axes.
         accelerometer_noise_density: m/s²/sqrt(Hz).
-        acceleration_disturbance: slow acceleration of the camera that the accelerometer
-            cannot tell from gravity, standard deviation, m/s².
+        accelerometer_random_walk: of the bias, m/s³/sqrt(Hz).
+        accelerometer_bias_stability: standard deviation of the bias of each axis, m/s².
+        acceleration_disturbance: acceleration of the camera that the accelerometer cannot
+            tell from gravity, standard deviation at the start (learnt from then on), m/s².
+        acceleration_correlation_s: memory of that acceleration, seconds.
         gravity: magnitude expected at rest, m/s².
         gravity_window_s: accelerometer samples up to this long before the first image
             give the first tilt.
-        gravity_time_constant_s: how slowly the accelerometer corrects tilt after that.
         heading_time_constant_s: how slowly odometry corrects heading beside an IMU.
-        acceleration_tolerance: fraction of ``gravity`` by which the norm may differ
-            before the accelerometer's trust has fallen to 0.6 (it is 0 at three times).
-        rate_tolerance: angular rate at which the accelerometer's trust is halved, rad/s.
         max_correction_rate: fastest turn of the shown world towards a corrected one,
             rad/s; corrections never jump, except in the first ``gravity_window_s``.
         max_gap_s: longest silence of the IMU that is bridged; the last rate is held for
@@ -63,6 +69,14 @@ class InertialConfig:
         buffer_s: seconds of samples kept while no image comes, and of camera poses.
         max_angular_velocity: larger rates are refused as invalid, rad/s.
         max_linear_acceleration: larger values are refused as invalid, m/s².
+        background_noise: of a background point in one image and axis, on the image plane
+            z = 1 (0.5 pixel at a focal length of 850).
+        mounting_std: of the rotation camera<-imu that is told, each axis, rad; part of the
+            covariance until the mounting is found.
+        time_offset_std_s: of the time offset that is told, seconds.
+        mounting_prior_std: how far the mounting may be off at all, rad.
+        time_offset_prior_std_s: how far the offset may be off at all, seconds.
+        self_calibration: whether mounting and offset found are applied.
         level_std: tilt error (1 sigma) stated where the camera is assumed level, rad.
         lost_rate_std: turn rate (1 sigma) assumed of a camera whose IMU fell silent,
             rad/s.
@@ -75,15 +89,17 @@ class InertialConfig:
     imu_time_offset_s: float = 0.0
     gyroscope_bias: tuple[float, float, float] = (0.0, 0.0, 0.0)
     gyroscope_noise_density: float = 1.5e-4
-    gyroscope_bias_stability: float = 3.5e-3
+    gyroscope_random_walk: float = 3.0e-5
+    gyroscope_bias_stability: float = 8.7e-3
+    gyroscope_scale_std: float = 5.0e-3
     accelerometer_noise_density: float = 2.0e-3
+    accelerometer_random_walk: float = 3.0e-4
+    accelerometer_bias_stability: float = 0.05
     acceleration_disturbance: float = 0.15
+    acceleration_correlation_s: float = 0.3
     gravity: float = 9.80665
     gravity_window_s: float = 0.5
-    gravity_time_constant_s: float = 2.0
     heading_time_constant_s: float = 1.0
-    acceleration_tolerance: float = 0.05
-    rate_tolerance: float = 2.0
     max_correction_rate: float = 0.35
     max_gap_s: float = 0.1
     max_pose_gap_s: float = 0.5
@@ -92,6 +108,12 @@ class InertialConfig:
     buffer_s: float = 30.0
     max_angular_velocity: float = 100.0
     max_linear_acceleration: float = 1000.0
+    background_noise: float = 6.0e-4
+    mounting_std: float = 0.0175
+    time_offset_std_s: float = 0.005
+    mounting_prior_std: float = 0.17
+    time_offset_prior_std_s: float = 0.05
+    self_calibration: bool = True
     level_std: float = 0.26
     lost_rate_std: float = 0.2
 
@@ -102,7 +124,7 @@ class InertialConfig:
                 raise ValueError(f"InertialConfig.{item.name} must be finite, got {value}")
             if item.name in _POSITIVE and value <= 0:
                 raise ValueError(f"InertialConfig.{item.name} must be positive, got {value}")
-            if item.name.endswith(("_density", "_stability", "_disturbance", "_std")) and value < 0:
+            if item.name.endswith(_NOT_NEGATIVE) and value < 0:
                 raise ValueError(f"InertialConfig.{item.name} must not be negative, got {value}")
         bias = np.asarray(self.gyroscope_bias, dtype=np.float64)
         if bias.shape != (3,) or not np.isfinite(bias).all():

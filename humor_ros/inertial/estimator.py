@@ -14,11 +14,14 @@ import math
 
 import numpy as np
 
+from humor_ros.inertial.background import BackgroundPoints
 from humor_ros.inertial.config import InertialConfig, validated_rotation
 from humor_ros.inertial.counters import COUNTERS
 from humor_ros.inertial.pose_buffer import CameraPose, PoseBuffer
 from humor_ros.inertial.reference import ReferenceAttitude
 from humor_ros.inertial.so3 import orthonormalised
+from humor_ros.inertial.state import InertialState
+from humor_ros.inertial.visual_aid import VisualAid
 from humor_ros.inertial.world import WorldAlignment
 from humor_ros.types import Array, CameraMotion, CameraMotionMode, ImuSample
 
@@ -44,6 +47,7 @@ class CameraMotionEstimator:
         self.counters: dict[str, int] = dict.fromkeys(COUNTERS, 0)
         self._reference = ReferenceAttitude(self.config, self.counters)
         self._poses = PoseBuffer(self.config, self.counters)
+        self._visual = VisualAid(self.config, self.counters, self._reference)
         self._said_mismatch = False
         self._begin()
 
@@ -53,7 +57,24 @@ class CameraMotionEstimator:
 
         A caller that can wait a few milliseconds waits until this reaches its image.
         """
-        return self._reference.imu.latest_stamp_s
+        latest = self._reference.imu.latest_stamp_s
+        return None if latest is None else latest + self._visual.offset_s
+
+    @property
+    def state(self) -> InertialState:
+        """Biases, calibration and their certainty as of the last image, for diagnostics."""
+        world, visual = self._world, self._visual
+        return InertialState(
+            gyroscope_bias=np.asarray(self.config.gyroscope_bias) + world.filter.gyroscope_bias,
+            gyroscope_bias_std=world.filter.gyroscope_bias_std,
+            accelerometer_bias=world.filter.accelerometer_bias,
+            acceleration_std=world.filter.acceleration_std,
+            at_rest=world.at_rest,
+            seeing=visual.reference.active,
+            time_offset_s=self.config.imu_time_offset_s + visual.offset_s,
+            rotation_camera_imu=self._reference.rotation_camera_imu,
+            calibration=visual.calibration,
+        )
 
     @property
     def has_extrinsics(self) -> bool:
@@ -72,7 +93,8 @@ class CameraMotionEstimator:
         rotation = validated_rotation(rotation_camera_imu, "rotation_camera_imu")
         known = self._reference.rotation_camera_imu
         if known is None or not np.allclose(known, rotation, atol=1e-9):
-            self._world.gravity.forget()
+            self._world.forget_tilt()
+            self._visual.forget_calibration()
         self._reference.rotation_camera_imu = rotation
 
     def add_imu(self, sample: ImuSample) -> None:
@@ -88,8 +110,17 @@ class CameraMotionEstimator:
             self.counters["imu_without_extrinsics"] += 1
             return
         clock_jumped_back = self._reference.imu.add(sample)
+        self._visual.add_imu(sample)
         if clock_jumped_back and self._stamp_s is not None:
-            self._reference.rebase(self._stamp_s, self._reference.rotation)
+            self._reference.rebase(self._imu_time(self._stamp_s), self._reference.rotation)
+
+    def add_background(self, points: BackgroundPoints) -> None:
+        """Take in the background points of an image, before :meth:`motion_at` of that image.
+
+        Args:
+            points: those of other images are left out.
+        """
+        self._visual.points = points
 
     def add_camera_pose(
         self, stamp_s: float, rotation_world_camera: Array, position_world_camera: Array | None
@@ -159,6 +190,11 @@ class CameraMotionEstimator:
         self._seen: set[CameraMotionMode] = set()
         self._in_gap = False
         self._was_reset = False
+        self._visual.forget()
+
+    def _imu_time(self, stamp_s: float) -> float:
+        """An image's time on the clock of the (corrected) IMU stamps, seconds."""
+        return stamp_s - self._visual.offset_s
 
     def _restart_at(self, stamp_s: float) -> None:
         """The images' clock jumped backwards: begin again with what lies around its new time."""
@@ -174,7 +210,7 @@ class CameraMotionEstimator:
     def _drop_other_times(self, stamp_s: float) -> None:
         """After a reset: keep only samples and poses that can belong to this first image."""
         low, high = stamp_s - self.config.buffer_s, stamp_s + self.config.clock_jump_s
-        if not self._reference.has_sample_near(stamp_s):
+        if not self._reference.has_sample_near(self._imu_time(stamp_s)):
             self._reference.imu.keep_between(low, high)
         if self._poses.at(stamp_s) is None:
             self._poses.keep_between(low, high)
@@ -203,12 +239,12 @@ class CameraMotionEstimator:
     def _first(self, stamp_s: float, pose: CameraPose | None) -> CameraMotion:
         """The first image: find up, and make its heading zero or odometry's."""
         self._mode = CameraMotionMode.STATIC
-        if self.has_extrinsics and self._reference.has_sample_near(stamp_s):
+        if self.has_extrinsics and self._reference.has_sample_near(self._imu_time(stamp_s)):
             self._mode = CameraMotionMode.IMU
         elif pose is not None:
             self._mode = CameraMotionMode.ODOMETRY
         self._seen.add(self._mode)
-        self._world.start(self._reference.restart(stamp_s), pose)
+        self._world.start(self._reference.restart(self._imu_time(stamp_s)), pose)
         self._stamp_s = stamp_s
         self._pose_rotation = None if pose is None else pose.rotation
         return self._motion(stamp_s, 0.0, np.eye(3), self._mode, pose)
@@ -216,28 +252,37 @@ class CameraMotionEstimator:
     def _next(self, stamp_s: float, previous_s: float, pose: CameraPose | None) -> CameraMotion:
         """Any image after the first."""
         interval = stamp_s - previous_s
-        reference, world = self._reference, self._world
-        before = self._filled_in(previous_s)
-        uncovered, forces = reference.advance(previous_s, stamp_s)
+        reference, world, visual = self._reference, self._world, self._visual
+        imu_before = self._imu_time(previous_s)
+        visual.calibrate(stamp_s, interval, world)
+        imu_now = self._imu_time(stamp_s)
+        before = self._filled_in(imu_before)
+        inertial = reference.advance(imu_before, imu_now)
         mode = CameraMotionMode.IMU
-        if uncovered >= 0.5 * interval:
+        if inertial.uncovered_s >= 0.5 * interval:
             mode = CameraMotionMode.STATIC
             turned = self._odometry_since(previous_s, pose)
             if turned is not None:
                 mode = CameraMotionMode.ODOMETRY
                 reference.rotation = orthonormalised(before @ turned)
-                reference.rebase(stamp_s, reference.rotation)
+            elif visual.stand_in(stamp_s):
+                mode = CameraMotionMode.VISUAL
+            if mode is not CameraMotionMode.STATIC:
+                reference.rebase(imu_now, reference.rotation)
             self.counters["imu_missing_intervals"] += int(CameraMotionMode.IMU in self._seen)
-        self._count_gap(uncovered > 1e-6)
+        self._count_gap(inertial.uncovered_s > 1e-6)
         self._let_uncertainty_grow(interval, mode)
-        world.update(interval, reference.rotation, forces, pose)
+        world.update(interval, reference.rotation, inertial, pose, visual.mounting_std)
+        visual.correct(stamp_s, world, inertial, mode is CameraMotionMode.IMU)
+        world.show(interval, pose)
+        reference.bias = world.filter.gyroscope_bias
         self._seen.add(mode)
         self._stamp_s, self._mode = stamp_s, mode
         self._pose_rotation = None if pose is None else pose.rotation
         relative = orthonormalised(before.T @ reference.rotation)
         return self._motion(stamp_s, interval, relative, mode, pose)
 
-    def _filled_in(self, previous_s: float) -> Array:
+    def _filled_in(self, imu_before_s: float) -> Array:
         """Reference attitude at the image before, against which this image's motion counts.
 
         It is the one reported then, so that samples which came a little late still count.
@@ -248,7 +293,7 @@ class CameraMotionEstimator:
         reported = reference.rotation
         if not reference.was_unmeasured:
             return reported
-        known_now = reference.at(previous_s)
+        known_now = reference.at(imu_before_s)
         if np.allclose(known_now, reported, atol=1e-6):
             return reported
         self.counters["imu_catch_ups"] += 1
@@ -277,11 +322,9 @@ class CameraMotionEstimator:
     def _let_uncertainty_grow(self, interval_s: float, mode: CameraMotionMode) -> None:
         """Grow the covariance by what the mode leaves unmeasured."""
         moved_before = bool(self._seen - {CameraMotionMode.STATIC})
-        if mode is CameraMotionMode.IMU:
-            self._world.uncertainty.grow(interval_s)
-        elif mode is CameraMotionMode.STATIC and moved_before:
-            self._world.uncertainty.grow(interval_s, self.config.lost_rate_std)
-            self._world.gravity.doubt()
+        unmeasured = (CameraMotionMode.STATIC, CameraMotionMode.VISUAL)
+        if mode in unmeasured and moved_before:
+            self._world.filter.doubt(interval_s, self.config.lost_rate_std)
 
     def _motion(
         self,
@@ -291,6 +334,7 @@ class CameraMotionEstimator:
         mode: CameraMotionMode,
         pose: CameraPose | None,
     ) -> CameraMotion:
+        covariance = self._world.covariance() + self._visual.mounting_std**2 * np.eye(3)
         return CameraMotion(
             stamp_s=stamp_s,
             interval_s=interval_s,
@@ -300,5 +344,5 @@ class CameraMotionEstimator:
             position_known=pose is not None and pose.position is not None,
             gravity_known=self._world.gravity_known,
             mode=mode,
-            rotation_covariance=self._world.covariance(),
+            rotation_covariance=covariance,
         )

@@ -1,11 +1,4 @@
-"""Which way is up, from an accelerometer: a robust start and a complementary filter.
-
-The filter lives in a reference frame that turns with the gyroscope's error only, where
-gravity stands nearly still. So a running mean of the measured specific force is the whole
-filter: its time constant grows with the time averaged, up to ``gravity_time_constant_s``
-(Mahony et al. 2008 without the bias term), and its trust falls where the norm is not
-gravity's or the camera turns fast.
-"""
+"""Which way is up before there is a filter, and what a heading is."""
 
 from __future__ import annotations
 
@@ -14,119 +7,65 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from humor_ros.inertial.config import InertialConfig
-from humor_ros.inertial.reference import ForceSample
+from humor_ros.inertial.interval import ForceSample, is_plausible
 from humor_ros.inertial.so3 import rotation_about_z, rotation_aligning
 from humor_ros.types import Array
 
-__all__ = ["LEVEL_WORLD_CAMERA", "GravityFilter", "heading", "world_from_up"]
+__all__ = ["LEVEL_WORLD_CAMERA", "first_up", "heading", "world_from_up"]
 
 #: Camera to world of a level camera that looks along +x of the world.
 LEVEL_WORLD_CAMERA: Array = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 _UP_WORLD = np.array([0.0, 0.0, 1.0])
 _STRAIGHT = math.sin(math.radians(5.0))
+#: Share of gravity by which a specific force may differ where the camera stands still.
+_STILL_DEVIATION = 0.1
+#: Turn rate below which a sample may count as standing still, rad/s.
+_STILL_RATE = 1.0
 
 
-class GravityFilter:
-    """Direction of "up" in the gyroscope's reference frame."""
+def first_up(
+    samples: Sequence[ForceSample], gravity: float
+) -> tuple[Array, float, float, Array] | None:
+    """Direction of "up" from the samples before the first image, robustly.
 
-    def __init__(self, config: InertialConfig, counters: dict[str, int]) -> None:
-        self._config = config
-        self._counters = counters
-        self._mean: Array | None = None
-        self._averaged_s = 0.0
+    Near-static samples are preferred; without any, all plausible ones are used. Those more than
+    5 degrees off the median direction are left out.
 
-    @property
-    def up(self) -> Array | None:
-        """(3,) unit vector, or None while nothing trustworthy was measured."""
-        if self._mean is None:
-            return None
-        return self._mean / math.sqrt(float(self._mean @ self._mean))
+    Args:
+        samples: in the reference frame, oldest first; may be empty.
+        gravity: m/s².
 
-    @property
-    def averaged_s(self) -> float:
-        """Seconds of trusted samples behind :attr:`up`, weighted by trust."""
-        return self._averaged_s
-
-    def forget(self) -> None:
-        """Start again, so that the next trusted sample counts fully."""
-        self._mean = None
-        self._averaged_s = 0.0
-
-    def doubt(self) -> None:
-        """The reference frame may have turned unseen: let the next samples count more."""
-        self._averaged_s = min(self._averaged_s, 0.02)
-
-    def trust(self, norm: float, rate: float) -> float:
-        """Trust in one accelerometer sample.
-
-        Args:
-            norm: of the specific force, m/s².
-            rate: norm of the angular velocity, rad/s.
-
-        Returns:
-            weight in [0, 1].
-        """
-        deviation = abs(norm / self._config.gravity - 1.0) / self._config.acceleration_tolerance
-        if deviation > 3.0:
-            return 0.0
-        turning = rate / self._config.rate_tolerance
-        return math.exp(-0.5 * deviation * deviation) / (1.0 + turning * turning)
-
-    def start(self, samples: Sequence[ForceSample]) -> None:
-        """Take the samples before the first image together, robustly.
-
-        Near-static ones are preferred; without any, those whose norm is within half of
-        gravity's are used. Those more than 5 degrees off the median direction are left out.
-
-        Args:
-            samples: in the reference frame, oldest first; may be empty.
-        """
-        if not samples:
-            return
-        values = np.array([item.force for item in samples])
-        norms = np.sqrt(np.einsum("ij,ij->i", values, values))
-        weights = [self.trust(float(n), s.rate) for n, s in zip(norms, samples, strict=True)]
-        good = np.array(weights) > 0.1
-        if not good.any():
-            good = np.abs(norms / self._config.gravity - 1.0) < 0.5
-        directions = values[good] / np.maximum(norms[good, None], 1e-9)
-        median = np.median(directions, axis=0) if len(directions) else np.zeros(3)
-        length = math.sqrt(float(median @ median))
-        if length < 0.5:
-            self._counters["accelerometer_untrusted"] += len(samples)
-            return
-        near = directions @ (median / length) > math.cos(math.radians(5.0))
-        chosen = directions[near] if near.any() else median[None]
-        self._mean = chosen.mean(axis=0)
-        duration = sum(item.interval_s for item in samples)
-        self._averaged_s = max(1e-3, duration * len(chosen) / len(samples))
-
-    def update(self, sample: ForceSample) -> float:
-        """Take one sample in.
-
-        Args:
-            sample: in the reference frame.
-
-        Returns:
-            the gain used, in [0, 1].
-        """
-        norm = math.sqrt(float(sample.force @ sample.force))
-        weight = self.trust(norm, sample.rate)
-        if weight <= 0.0:
-            self._counters["accelerometer_untrusted"] += 1
-            return 0.0
-        weighted = weight * sample.interval_s
-        direction = sample.force / norm
-        if self._mean is None:
-            if weight < 0.1:
-                return 0.0
-            self._mean, self._averaged_s = direction, weighted
-            return 1.0
-        self._averaged_s = min(self._averaged_s + weighted, self._config.gravity_time_constant_s)
-        gain = min(1.0, weighted / self._averaged_s)
-        self._mean = self._mean + gain * (direction - self._mean)
-        return gain
+    Returns:
+        (3,) unit vector in the reference frame, the seconds of samples behind it, the spread of
+        each axis in them, m/s², and (3, 3) the IMU's axes in the reference frame; None where no
+        sample is worth it.
+    """
+    if not samples:
+        return None
+    values = np.array([item.force for item in samples])
+    norms = np.sqrt(np.einsum("ij,ij->i", values, values))
+    deviation = np.abs(norms / gravity - 1.0)
+    still = np.array([item.rate for item in samples]) < _STILL_RATE
+    good = still & (deviation < _STILL_DEVIATION)
+    if not good.any():
+        good = np.array([is_plausible(float(norm), gravity) for norm in norms])
+    if not good.any():
+        return None
+    directions = values[good] / norms[good, None]
+    median = np.median(directions, axis=0)
+    length = math.sqrt(float(median @ median))
+    if length < 0.5:
+        return None
+    near = directions @ (median / length) > math.cos(math.radians(5.0))
+    chosen = directions[near] if near.any() else median[None]
+    mean = chosen.mean(axis=0)
+    duration = sum(item.interval_s for item in samples)
+    averaged_s = max(1e-3, duration * len(chosen) / len(samples))
+    up = mean / math.sqrt(float(mean @ mean))
+    # Knocks are few: the median tells how the camera sways.
+    away = np.square(values - gravity * up).sum(1)
+    spread = math.sqrt(float(np.median(away)) / 3.0)
+    return up, averaged_s, spread, samples[-1].rotation
 
 
 def heading(rotation_world_camera: Array) -> float:

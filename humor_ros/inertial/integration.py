@@ -116,12 +116,15 @@ def _between(
     return [Segment(low, held_until, before.rate, before.rate), silent]
 
 
-def cumulative_rotations(segments: Sequence[Segment], rotation_camera_imu: Array) -> list[Array]:
+def cumulative_rotations(
+    segments: Sequence[Segment], rotation_camera_imu: Array, bias: Array = _ZERO
+) -> list[Array]:
     """Rotation from the start of the first piece to the end of each piece.
 
     Args:
         segments: as :func:`rate_segments` gives them.
         rotation_camera_imu: (3, 3) turns the rates into camera axes.
+        bias: (3,) taken off the rates where something was measured, IMU axes, rad/s.
 
     Returns:
         for each piece, (3, 3): maps vectors of the camera frame at the piece's end to the
@@ -130,8 +133,9 @@ def cumulative_rotations(segments: Sequence[Segment], rotation_camera_imu: Array
     if not segments:
         return []
     duration = np.array([[piece.end_s - piece.start_s] for piece in segments])
-    rate_start = np.array([piece.rate_start for piece in segments])
-    rate_end = np.array([piece.rate_end for piece in segments])
+    measured = np.array([[piece.covered] for piece in segments]) * bias
+    rate_start = np.array([piece.rate_start for piece in segments]) - measured
+    rate_end = np.array([piece.rate_end for piece in segments]) - measured
     coning = np.cross(rate_start, rate_end) * (duration * duration / 12.0)
     vectors = 0.5 * duration * (rate_start + rate_end) + coning
     steps = exp_so3(vectors @ rotation_camera_imu.T)

@@ -7,33 +7,16 @@ with the samples that came late.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 import numpy as np
 
 from humor_ros.inertial.config import InertialConfig
 from humor_ros.inertial.imu_buffer import ImuBuffer
 from humor_ros.inertial.integration import cumulative_rotations, rate_segments, uncovered_time
+from humor_ros.inertial.interval import ForceSample, InertialInterval, summarised
 from humor_ros.inertial.so3 import orthonormalised
 from humor_ros.types import Array
 
-__all__ = ["ForceSample", "ReferenceAttitude"]
-
-
-@dataclass(frozen=True)
-class ForceSample:
-    """One accelerometer sample, turned into the reference frame.
-
-    Attributes:
-        force: (3,) specific force, m/s².
-        rate: norm of the angular velocity, rad/s.
-        interval_s: time since the sample before (at most ``max_gap_s``), seconds.
-    """
-
-    force: Array
-    rate: float
-    interval_s: float
+__all__ = ["ReferenceAttitude"]
 
 
 class ReferenceAttitude:
@@ -43,6 +26,7 @@ class ReferenceAttitude:
         imu: samples not yet integrated.
         rotation_camera_imu: (3, 3), or None while it is unknown (nothing is integrated).
         rotation: (3, 3) camera at the last image to the reference frame.
+        bias: (3,) of the gyroscope beside the configured one, taken off from now on, rad/s.
     """
 
     def __init__(self, config: InertialConfig, counters: dict[str, int]) -> None:
@@ -52,6 +36,7 @@ class ReferenceAttitude:
         self.rotation: Array = np.eye(3)
         self._firm_s = 0.0
         self._firm: Array = np.eye(3)
+        self.bias: Array = np.zeros(3)
         self._silent_s = 0.0
 
     @property
@@ -107,10 +92,23 @@ class ReferenceAttitude:
         pieces = rate_segments(self.imu.samples, self._firm_s, stamp_s, self._config.max_gap_s)
         if not pieces:
             return self._firm
-        rotation: Array = self._firm @ cumulative_rotations(pieces, self.rotation_camera_imu)[-1]
+        rotation: Array = (
+            self._firm @ cumulative_rotations(pieces, self.rotation_camera_imu, self.bias)[-1]
+        )
         return rotation
 
-    def advance(self, previous_s: float, stamp_s: float) -> tuple[float, list[ForceSample]]:
+    def turn_mounting(self, turn: Array) -> None:
+        """Correct the mounting: the IMU keeps its attitude, the camera's axes turn.
+
+        Args:
+            turn: (3, 3) camera axes as they are known now to those known before.
+        """
+        if self.rotation_camera_imu is not None:
+            self.rotation_camera_imu = turn.T @ self.rotation_camera_imu
+            self.rotation = self.rotation @ turn
+            self._firm = self._firm @ turn
+
+    def advance(self, previous_s: float, stamp_s: float) -> InertialInterval:
         """Integrate up to an image and make what is measured firm.
 
         Args:
@@ -118,33 +116,29 @@ class ReferenceAttitude:
             stamp_s: stamp of this image, seconds.
 
         Returns:
-            seconds between the two images in which nothing was measured, and the
-            accelerometer samples passed on the way.
+            what was measured on the way.
         """
-        if self.rotation_camera_imu is None:
-            return stamp_s - previous_s, []
-        gap = self._config.max_gap_s
-        samples = self.imu.samples
-        pieces = rate_segments(samples, self._firm_s, stamp_s, gap)
-        rotations = cumulative_rotations(pieces, self.rotation_camera_imu)
+        mount = self.rotation_camera_imu
+        if mount is None:
+            return InertialInterval(stamp_s - previous_s)
+        pieces = rate_segments(self.imu.samples, self._firm_s, stamp_s, self._config.max_gap_s)
+        rotations = cumulative_rotations(pieces, mount, self.bias)
+        passed = [k for k, piece in enumerate(pieces) if piece.sample is not None]
+        summary = summarised(
+            uncovered_time(pieces, previous_s, stamp_s),
+            [sample for piece in pieces if (sample := piece.sample) is not None],
+            [self._firm @ rotations[k] @ mount for k in passed],
+            self.bias,
+            self.imu.newest_before(self._firm_s),
+            self._config,
+        )
         firm_s, firm = self._firm_s, self._firm
-        last_s = self.imu.newest_before(firm_s)
-        forces: list[ForceSample] = []
-        for piece, turned in zip(pieces, rotations, strict=True):
-            sample = piece.sample
-            if sample is None:
-                continue
-            firm_s, firm = sample.stamp_s, self._firm @ turned
-            if sample.acceleration is not None:
-                force = firm @ (self.rotation_camera_imu @ sample.acceleration)
-                interval = min(gap, max(1e-4, sample.stamp_s - last_s))
-                rate = math.sqrt(float(sample.rate @ sample.rate))
-                forces.append(ForceSample(force, rate, interval))
-            last_s = sample.stamp_s
+        if passed:
+            firm_s, firm = pieces[passed[-1]].end_s, self._firm @ rotations[passed[-1]]
         self.rotation = orthonormalised(self._firm @ rotations[-1]) if rotations else self._firm
         self.rebase(firm_s, orthonormalised(firm))
         self._silent_s = stamp_s - self.imu.newest_before(stamp_s)
-        return uncovered_time(pieces, previous_s, stamp_s), forces
+        return summary
 
     def _forces_before(self, stamp_s: float) -> list[ForceSample]:
         """Accelerometer samples of the gravity window, in the camera frame at its end."""
@@ -155,7 +149,7 @@ class ReferenceAttitude:
             return []
         gap = self._config.max_gap_s
         pieces = rate_segments(window, window[0].stamp_s, stamp_s, gap)
-        rotations = cumulative_rotations(pieces, mount)
+        rotations = cumulative_rotations(pieces, mount, self.bias)
         attitudes = [np.eye(3)]
         for piece, turned in zip(pieces, rotations, strict=True):
             if piece.sample is not None:
@@ -164,8 +158,9 @@ class ReferenceAttitude:
         forces, last_s = [], window[0].stamp_s
         for item, attitude in zip(window, attitudes, strict=True):
             if item.acceleration is not None:
-                force = to_end @ attitude @ mount @ item.acceleration
+                rotation = to_end @ attitude @ mount
                 interval = min(gap, max(1e-4, item.stamp_s - last_s))
-                forces.append(ForceSample(force, float(np.linalg.norm(item.rate)), interval))
+                rate = float(np.linalg.norm(item.rate))
+                forces.append(ForceSample(rotation @ item.acceleration, rate, interval, rotation))
             last_s = item.stamp_s
         return forces

@@ -20,6 +20,7 @@ __all__ = [
     "orthonormalised",
     "rotation_about_z",
     "rotation_aligning",
+    "skew",
     "twist_about_z",
 ]
 
@@ -52,6 +53,12 @@ def exp_so3(vectors: Array) -> Array:
         np.eye(3) + first[..., None, None] * skew + second[..., None, None] * (skew @ skew)
     )
     return rotation
+
+
+def skew(vector: Array) -> Array:
+    """Matrix of the cross product: (3,) to (3, 3), ``skew(a) @ b = a x b``."""
+    matrix: Array = (np.asarray(vector, dtype=np.float64) @ _SKEW).reshape(3, 3)
+    return matrix
 
 
 def log_so3(rotation: Array) -> Array:

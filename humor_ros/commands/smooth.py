@@ -69,10 +69,14 @@ def _config(window: int, hop: int, lag: int) -> Any:
 
     from humor_ros.humor.window_config import WindowConfig
 
-    given: dict[str, Any] = {"frames": window, "hop": hop, "lag": lag}
-    return replace(
-        WindowConfig(), **{k: v for k, v in given.items() if v > 0 or (k == "lag" and v == 0)}
-    )
+    given: dict[str, Any] = {}
+    if window:
+        given["frames"] = window
+    if hop:
+        given["hop"] = hop
+    if lag >= 0:
+        given["lag"] = lag
+    return replace(WindowConfig(), **given)
 
 
 def _fitter(prior: Any, body: Path | None, vposer: Path | None) -> Any:

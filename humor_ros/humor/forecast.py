@@ -1,0 +1,189 @@
+"""What may come next: the prior's mean roll-out and its spread over samples.
+
+Places of the root are told with a covariance over the samples, widened by what the prior does not
+know of itself (calibrated on val, see the card of the packaged prior). Rempe et al., "HuMoR",
+ICCV 2021, section 3.1, gives the roll-out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from humor_ros.humor.networks import HumorNetwork
+from humor_ros.humor.rollout import roll_out
+from humor_ros.humor.state import FRAME_RATE, MotionState
+
+__all__ = ["Forecast", "ForecastConfig", "forecast"]
+
+
+@dataclass(frozen=True)
+class ForecastConfig:
+    """How far and how surely to look ahead.
+
+    Attributes:
+        horizon_s: seconds ahead, at most 5.
+        samples: roll-outs that are drawn beside the mean one; at least 2.
+        velocity_share: share of straight motion, whose speed decays, in the mean path of the
+            root; the prior's mean roll-out has the rest.
+        decay_s: time in which the speed of straight motion falls to 1/e.
+        widening: factor on the samples' deviations.
+        floor_m: deviation of a root place at the start, metres.
+        growth_m: what it gains in the first second, metres, and ``growth_s`` what it gains for
+            each m/s that the joints move at; it grows with time to the power 1.4. The prior is
+            surer of itself than it should be, and most errors are changes of mind.
+
+    Raises:
+        ValueError: on construction, naming the value.
+    """
+
+    horizon_s: float = 2.0
+    samples: int = 8
+    velocity_share: float = 0.3
+    decay_s: float = 2.5
+    widening: float = 1.0
+    floor_m: float = 0.01
+    growth_m: float = 0.04
+    growth_s: float = 0.26
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.horizon_s <= 5.0:
+            raise ValueError(f"horizon_s must be in (0, 5], got {self.horizon_s}")
+        if self.samples < 2:
+            raise ValueError(f"samples must be at least 2, got {self.samples}")
+        if not 0.0 <= self.velocity_share <= 1.0:
+            raise ValueError(f"velocity_share must be in [0, 1], got {self.velocity_share}")
+        for name in ("decay_s", "widening", "floor_m", "growth_m", "growth_s"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """B people over K coming frames, in the world of the states that they were made of.
+
+    Attributes:
+        time_s: (K,) seconds from the state on.
+        root: (B, K, 3) mean place of the root joint, metres.
+        root_covariance: (B, K, 3, 3) m².
+        joints: (B, K, 22, 3) joints of the mean, metres.
+        root_orient: (B, K, 3, 3) root rotations of the mean roll-out.
+        pose_body: (B, K, 21, 3, 3) body joints of the mean roll-out.
+        samples: (B, S, K, 3) root places of the sampled roll-outs.
+    """
+
+    time_s: Tensor
+    root: Tensor
+    root_covariance: Tensor
+    joints: Tensor
+    root_orient: Tensor
+    pose_body: Tensor
+    samples: Tensor
+
+    def inside(self, truth: Tensor, squared: float) -> Tensor:
+        """(B, K) whether true roots (B, K, 3) lie in the region of a Mahalanobis distance².
+
+        Args:
+            truth: metres, same world.
+            squared: of chi-square with 2 degrees of freedom along the ground (2.28 for 68 %,
+                5.99 for 95 %).
+        """
+        away = (truth - self.root)[..., :2]
+        factor = torch.linalg.cholesky(self.root_covariance[..., :2, :2])
+        white = torch.linalg.solve_triangular(factor, away[..., None], upper=False)[..., 0]
+        return white.square().sum(-1) <= squared
+
+
+@torch.no_grad()
+def forecast(
+    network: HumorNetwork,
+    state: MotionState,
+    config: ForecastConfig | None = None,
+    *,
+    generator: torch.Generator | None = None,
+) -> Forecast:
+    """Look ahead.
+
+    Args:
+        network: the networks.
+        state: (B,) newest states in a world with the ground at z = 0, z up.
+        config: how far and how surely.
+        generator: of the samples.
+
+    Returns:
+        The forecast. Roll-outs that leave the finite numbers, or run from their person faster
+        than 12 m/s, are replaced by straight motion.
+    """
+    config = config or ForecastConfig()
+    steps = max(1, round(config.horizon_s * FRAME_RATE))
+    people, count = state.trans.shape[0], config.samples
+    mean = roll_out(network, state, n_steps=steps, canonicalize=True, uncanonicalize=True).states
+    many = state.map(lambda part: part.repeat_interleave(count, dim=0))
+    drawn = roll_out(
+        network,
+        many,
+        n_steps=steps,
+        canonicalize=True,
+        uncanonicalize=True,
+        sample=True,
+        generator=generator,
+    ).states
+    time = torch.arange(1, steps + 1, dtype=mean.trans.dtype) / FRAME_RATE
+    start = state.joints[:, 0]
+    straight = _straight(start, state.trans_vel, time, config.decay_s)
+    root, sane = _sane(mean.joints[:, :, 0], straight, start, time)
+    blended = root + config.velocity_share * (straight - root)
+    samples, _ = _sane(
+        drawn.joints[:, :, 0],
+        straight.repeat_interleave(count, dim=0),
+        start.repeat_interleave(count, dim=0),
+        time,
+    )
+    samples = samples.unflatten(0, (people, count))
+    spread = samples - samples.mean(dim=1, keepdim=True)
+    covariance = torch.einsum("bski,bskj->bkij", spread, spread) / (count - 1)
+    speed = state.joints_vel.norm(dim=-1).mean(dim=1, keepdim=True)
+    growth = (config.growth_m + config.growth_s * speed) * time**_GROWTH
+    least = (config.floor_m + growth).square()
+    covariance = config.widening**2 * covariance
+    covariance = covariance + least[..., None, None] * torch.eye(3, dtype=time.dtype)
+    joints = torch.where(
+        sane[:, None, None, None],
+        mean.joints - mean.joints[:, :, :1],
+        (state.joints - state.joints[:, :1])[:, None],
+    )
+    return Forecast(
+        time_s=time,
+        root=blended,
+        root_covariance=covariance,
+        joints=joints + blended[:, :, None],
+        root_orient=torch.where(
+            sane[:, None, None, None], mean.root_orient, state.root_orient[:, None]
+        ),
+        pose_body=torch.where(
+            sane[:, None, None, None, None], mean.pose_body, state.pose_body[:, None]
+        ),
+        samples=samples,
+    )
+
+
+#: Errors grow faster than time (straight motion) and slower than its square (changed speed).
+_GROWTH = 1.4
+#: No person runs faster; a roll-out that does has exploded.
+_FASTEST_M_S = 12.0
+
+
+def _straight(start: Tensor, velocity: Tensor, time: Tensor, decay_s: float) -> Tensor:
+    """(B, K, 3) motion at a decaying speed along the ground; the height stays."""
+    travelled = decay_s * (1.0 - torch.exp(-time / decay_s))
+    level = velocity * velocity.new_tensor([1.0, 1.0, 0.0])
+    return start[:, None] + travelled[:, None] * level[:, None]
+
+
+def _sane(places: Tensor, straight: Tensor, start: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
+    """Places (B, K, 3), straight ones for people whose roll-out exploded, and who is sane (B,)."""
+    away = (places - start[:, None]).norm(dim=-1)
+    sane = (away <= _FASTEST_M_S * time + 0.5).all(dim=1)  # False for NaN too
+    return torch.where(sane[:, None, None], places, straight), sane

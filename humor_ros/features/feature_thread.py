@@ -176,7 +176,8 @@ class FeatureThread:
         while branch is not None and not self._closed:
             caught_up = advance_branch(self._stepper, self._history, branch)
             left = () if caught_up is None else caught_up.track_ids
-            counts["gone"] += len(branch.track_ids) - len(left)
+            forgotten = not self._history.at(branch.stamp_s)
+            counts["late" if forgotten else "gone"] += len(branch.track_ids) - len(left)
             if caught_up is None:
                 with self._changed:
                     self._ready = None

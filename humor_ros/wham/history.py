@@ -164,10 +164,13 @@ def advance_branch(stepper: Stepper, history: History, branch: Branch) -> Branch
 
     Returns:
         The branch at the newest image; without those who have left, or begun anew, since; None
-        if nobody is left.
+        if nobody is left, or the branch is farther behind than the history reaches.
     """
-    for stamp_s in sorted({moment.stamp_s for moment in history.after(branch.stamp_s)}):
-        moment = next((m for m in history.at(stamp_s) if not m.begins), None)
+    later = history.after(branch.stamp_s)  # held, for the history goes on and forgets meanwhile
+    if later and not history.at(branch.stamp_s):
+        return None
+    for stamp_s in sorted({moment.stamp_s for moment in later}):
+        moment = next((m for m in later if m.stamp_s == stamp_s and not m.begins), None)
         rows = {} if moment is None else {t: row for row, t in enumerate(moment.track_ids)}
         left = [i for i, track in enumerate(branch.track_ids) if track in rows]
         if moment is None or not left:

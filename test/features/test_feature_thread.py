@@ -305,6 +305,20 @@ def test_where_the_thread_is_too_slow_the_loop_closes_the_gap(studio, closing, g
     assert stream._people[0].image_started
 
 
+def test_people_who_are_farther_behind_than_is_remembered_are_dropped(studio, closing, gate):
+    walkers = Walkers([100.0])
+    pipeline = studio.tracker(walkers, max_age_s=0.5)
+    closing(pipeline)
+    results = run(pipeline, walkers, 6)
+    stream = pipeline._stream
+    stamp = next(r for r in results if r.humans).stamp_s
+    person = features_of(pipeline, stamp)
+    branch = begin_branch(stream.stepper, stream.history, stamp, person)
+    assert advance_branch(stream.stepper, stream.history, branch) is not None
+    run(pipeline, walkers, 30, 6)
+    assert advance_branch(stream.stepper, stream.history, branch) is None
+
+
 def features_of(pipeline, stamp_s):
     """Features of the person who is tracked, by track id."""
     track = pipeline._stream.track_ids[0]

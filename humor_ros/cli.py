@@ -22,6 +22,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
 }
 _SUBCOMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "evaluate": {
+        "inertial": ("humor_ros.commands.evaluate_inertial", "evaluate_inertial"),
         "sequences": ("humor_ros.commands.evaluate_sequences", "evaluate_sequences"),
         "keypoints": ("humor_ros.commands.evaluate_keypoints", "evaluate_keypoints"),
         "mocap": ("humor_ros.commands.evaluate_mocap", "evaluate_mocap"),

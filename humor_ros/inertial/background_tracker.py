@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -122,7 +123,7 @@ class BackgroundTracker:
         height, width = image_bgr.shape[:2]
         scale = min(1.0, self._config.width / width)
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        grey = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2GRAY)
+        grey: Any = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2GRAY)
         grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA) if scale < 1.0 else grey
         free = _free_of_people(boxes_xyxy, size, scale)
         if self._grey is not None and self._grey.shape == grey.shape and len(self._corners):
@@ -139,9 +140,10 @@ class BackgroundTracker:
         return BackgroundPoints(stamp_s=stamp_s, ids=self._ids[good].copy(), rays=rays[good])
 
     def _follow(self, before: Image, grey: Image, free: Image) -> None:
-        options = {"winSize": _WINDOW, "maxLevel": _LEVELS, "criteria": _STOP}
-        there, found, _ = cv2.calcOpticalFlowPyrLK(before, grey, self._corners, None, **options)
-        back, home, _ = cv2.calcOpticalFlowPyrLK(grey, before, there, None, **options)
+        options: dict[str, Any] = {"winSize": _WINDOW, "maxLevel": _LEVELS, "criteria": _STOP}
+        follow: Any = cv2.calcOpticalFlowPyrLK  # its stubs know no absent output
+        there, found, _ = follow(before, grey, self._corners, None, **options)
+        back, home, _ = follow(grey, before, there, None, **options)
         away = np.abs(back - self._corners).max(1)
         place = np.round(there).astype(int)
         inside = (place >= 0).all(1) & (place < [grey.shape[1], grey.shape[0]]).all(1)

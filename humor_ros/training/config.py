@@ -292,7 +292,8 @@ class OptimConfig:
         free_from: share of the run after which "free" takes over.
         bfloat16: whether the LSTMs compute in bfloat16 (weights stay float32).
         modules: "all"; "frames" trains the lifting of single frames with the LSTMs left out
-            (a network with ``residual``); "pose" trains motion encoder and decoder and leaves
+            (a network with ``residual``); "recurrent" trains what relates frames, behind the
+            frozen lifting; "pose" trains both, that is motion encoder and decoder, and leaves
             the trajectory's modules out of the pass (twice as fast); "trajectory" trains
             trajectory decoder and refiner behind frozen other modules.
         restart_lstms: whether a run that starts from another begins with fresh LSTMs of encoder
@@ -321,10 +322,10 @@ class OptimConfig:
     def __post_init__(self) -> None:
         _check_positive(self, "batch_size", "learning_rate", "clip_norm")
         _check_share(self, "final_rate", "ema_decay", "free_from")
-        if self.modules not in ("all", "frames", "pose", "trajectory"):
+        if self.modules not in ("all", "frames", "recurrent", "pose", "trajectory"):
             raise ValueError(
-                "OptimConfig.modules must be 'all', 'frames', 'pose' or 'trajectory', got "
-                f"{self.modules!r}"
+                "OptimConfig.modules must be 'all', 'frames', 'recurrent', 'pose' or "
+                f"'trajectory', got {self.modules!r}"
             )
         if self.root_feedback not in ("teacher", "free"):
             raise ValueError(

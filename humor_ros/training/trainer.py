@@ -139,7 +139,7 @@ class Trainer:
             batch,
             teacher=teacher,
             bfloat16=optim.bfloat16,
-            trajectory=optim.modules not in ("frames", "pose"),
+            trajectory=optim.modules in ("all", "trajectory"),
             recurrent=optim.modules != "frames",
         )
         terms = recipe_losses(answer, batch)
@@ -296,6 +296,8 @@ def _freeze_all_but(network: WhamNetwork, modules: str) -> None:
         wanted = name.startswith("trajectory_") == (modules == "trajectory")
         if modules == "frames":
             wanted = wanted and ".rnn." not in name and ".neural_init." not in name
+        elif modules == "recurrent":
+            wanted = wanted and not _lifts(name) and name != "mask_embedding"
         parameter.requires_grad_(wanted)
 
 

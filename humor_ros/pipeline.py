@@ -299,10 +299,15 @@ class TrackingPipeline:
         with self._timed("detection", timings):
             tracks = self._people.update(image_bgr, stamp_s)
         background = None
-        if self.inertial.latest_imu_stamp is not None:
+        if self.inertial.hears_imu:
             with self._timed("background", timings):
-                boxes = [track.box_xyxy for track in tracks]
-                background = self._background.update(image_bgr, stamp_s, boxes, camera)
+                background = self._background.update(
+                    image_bgr,
+                    stamp_s,
+                    [track.box_xyxy for track in tracks],
+                    camera,
+                    every_image=self.inertial.lost_imu,
+                )
         self._stamp_s = stamp_s
         image = image_bgr if self._features is not None else None
         return Observation(stamp_s, tuple(tracks), camera, restarted, timings, image, background)

@@ -161,7 +161,8 @@ class VirtualRig:
             until = int(np.searchsorted(arrivals, stamp + _LATENCY_S, side="right"))
             tracks = tuple(t for track in self._tracks if (t := track[index]) is not None)
             background = None
-            if self._background is not None and index % every == 0:
+            lost = any(a <= stamp < b + 0.1 for a, b in self.scenario.imu.lost)
+            if self._background is not None and (lost or index % every == 0):
                 background = self._background.look(stamp, [track.box_xyxy for track in tracks])
             pose = None if self._poses is None else self._poses.at(index)
             yield RigFrame(index, stamp, samples[done:until], tracks, background, pose)

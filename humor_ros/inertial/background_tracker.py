@@ -92,7 +92,13 @@ class BackgroundTracker:
         self._next_id = 0
 
     def update(
-        self, image_bgr: Image, stamp_s: float, boxes_xyxy: Sequence[Array], camera: PinholeCamera
+        self,
+        image_bgr: Image,
+        stamp_s: float,
+        boxes_xyxy: Sequence[Array],
+        camera: PinholeCamera,
+        *,
+        every_image: bool = False,
     ) -> BackgroundPoints | None:
         """Look at an image, if it is time.
 
@@ -101,6 +107,7 @@ class BackgroundTracker:
             stamp_s: exposure time, seconds.
             boxes_xyxy: (4,) left, top, right, bottom of people, pixels.
             camera: intrinsics of the image.
+            every_image: it is time now: nothing else tells how the camera turns.
 
         Returns:
             the corners; None where the image was not looked at.
@@ -109,7 +116,8 @@ class BackgroundTracker:
             return None
         last = self._stamp_s
         # Half a frame of slack: images do not come exactly at multiples of the interval.
-        if last is not None and 0.0 <= stamp_s - last < self._interval_s - 0.015:
+        soon = last is not None and 0.0 <= stamp_s - last < self._interval_s - 0.015
+        if soon and not every_image:
             return None
         start = 0.0 if self._timer is None else self._timer()
         points = self._look(image_bgr, stamp_s, boxes_xyxy, camera)

@@ -61,6 +61,17 @@ class CameraMotionEstimator:
         return None if latest is None else latest + self._visual.offset_s
 
     @property
+    def hears_imu(self) -> bool:
+        """Whether samples of a usable IMU have come; may be read from another thread."""
+        return bool(self._reference.imu.samples)
+
+    @property
+    def lost_imu(self) -> bool:
+        """Whether an IMU was there and has fallen silent; may be read from another thread."""
+        measured = (CameraMotionMode.IMU, CameraMotionMode.ODOMETRY)
+        return CameraMotionMode.IMU in self._seen and self._mode not in measured
+
+    @property
     def state(self) -> InertialState:
         """Biases, calibration and their certainty as of the last image, for diagnostics."""
         world, visual = self._world, self._visual

@@ -297,7 +297,8 @@ def _freeze_all_but(network: WhamNetwork, modules: str) -> None:
         if modules == "frames":
             wanted = wanted and ".rnn." not in name and ".neural_init." not in name
         elif modules == "recurrent":
-            wanted = wanted and not _lifts(name) and name != "mask_embedding"
+            frozen = name.startswith("motion_encoder.lifter.") or name == "mask_embedding"
+            wanted = wanted and not frozen
         parameter.requires_grad_(wanted)
 
 

@@ -13,8 +13,8 @@ from torch import Tensor
 
 __all__ = ["keypoint_motion", "turned_pixels"]
 
-#: Faster is no motion of a body, half boxes a second.
-_LIMIT = 10.0
+#: Half boxes a second. A stride is slower; a detector's gross errors would drown it otherwise.
+_LIMIT = 3.0
 _FRAME_RATE = 30.0
 _NEAREST = 0.1
 
@@ -59,7 +59,7 @@ def keypoint_motion(
         bbox: (..., 3) box now: centre, side / 200.
 
     Returns:
-        (..., J, 2), at most 10 each way, 0 where a joint was not seen at both frames.
+        (..., J, 2), at most 3 each way, 0 where a joint was not seen at both frames.
     """
     before = turned_pixels(previous, rotation_previous_current, focal, res)
     moved = (pixels - before) * _FRAME_RATE / (100.0 * bbox[..., None, 2:])

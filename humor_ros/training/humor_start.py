@@ -87,7 +87,8 @@ def slow_rows(network: HumorNetwork, rate: float) -> dict[str, Tensor]:
                 factor[_ROOT_VELOCITY] = 1.0
             else:
                 norm = layer if isinstance(layer, nn.GroupNorm) else net[index + 1]
-                factor[: _reserved(norm, len(_CHANGES))] = rate
+                if isinstance(norm, nn.GroupNorm):
+                    factor[: _reserved(norm, len(_CHANGES))] = rate
             factors[f"decoder.net.{index}.{name}"] = factor
     return factors
 

@@ -60,7 +60,7 @@ class WindowWeights:
     orientation: float = 0.3
     root: float = 0.5
     root_step: float = 0.03
-    contact_velocity: float = 0.004
+    contact_velocity: float = 0.0025
     contact_height: float = 0.02
     penetration: float = 0.02
     joint_height: float = 0.05
@@ -103,9 +103,9 @@ class WindowConfig:
     lag: int = 12
     iterations: int = 2
     cold_iterations: int = 8
-    prior_weight: float = 0.3
+    prior_weight: float = 0.12
     arrival_weight: float = 0.5
-    contact_share: float = 0.5
+    contact_share: float = 0.9
     fresh_slopes: bool = False
     weights: WindowWeights = field(default_factory=WindowWeights)
     noise: TransitionNoise = field(default_factory=TransitionNoise)

@@ -268,13 +268,14 @@ class WindowProblem:
 
 def latent_step(linear: Linearised, moves: Tensor) -> Tensor:
     """(N, L) change of the latents that goes with the frames' moves (T, 69)."""
-    if linear.latent_factor is None or linear.latent_cross is None:
+    factor, gradient, cross = linear.latent_factor, linear.latent_gradient, linear.latent_cross
+    if factor is None or gradient is None or cross is None:
         return moves.new_zeros(max(0, len(moves) - 2), 0)
     padded = torch.cat((moves, torch.zeros_like(moves[:1])))
     count = len(moves) - 2
     four = torch.cat([padded[i : i + count] for i in range(4)], dim=-1)
-    right = linear.latent_gradient + (linear.latent_cross @ four[..., None])[..., 0]
-    return -torch.cholesky_solve(right[..., None], linear.latent_factor)[..., 0]
+    right = gradient + (cross @ four[..., None])[..., 0]
+    return -torch.cholesky_solve(right[..., None], factor)[..., 0]
 
 
 def _row_weights(noise: TransitionNoise, count: int, dtype: torch.dtype) -> Tensor:

@@ -1,0 +1,233 @@
+"""The pieces of the real-time solver against slower, plainer computations."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from humor_cases import DTYPE, SMOOTH, UPRIGHT, make_network, noise
+from torch.func import jacrev, vmap
+
+from humor_ros.body import BodyModel
+from humor_ros.geometry import axis_angle_to_matrix
+from humor_ros.humor import HumorNetwork, MotionState
+from humor_ros.humor.arrival import marginalise
+from humor_ros.humor.frames import in_local_frame, local_frame, root_offset
+from humor_ros.humor.mlp_jacobian import mlp_jacobian
+from humor_ros.humor.motion import angular_velocity, velocity
+from humor_ros.humor.window_body import NUM_MOVES, SolverBody
+from humor_ros.humor.window_config import WindowConfig
+from humor_ros.humor.window_normal import BORDER, NormalEquations, SolveError, Step
+from humor_ros.humor.window_transition import network_slopes, transition_states, transitions
+from humor_ros.humor.window_values import WindowMotion
+
+
+@pytest.fixture(scope="module")
+def solver_body() -> SolverBody:
+    return SolverBody(BodyModel.load(dtype=DTYPE))
+
+
+@pytest.fixture(scope="module")
+def calm() -> HumorNetwork:
+    """A decoder of small turns, for which the solver's derivatives are exact to first order."""
+    network = make_network(SMOOTH)
+    network.decoder.net[-1].weight.mul_(0.02)
+    network.decoder.net[-1].bias.mul_(0.02)
+    return network
+
+
+def motion(frames: int) -> WindowMotion:
+    def way(*shape: int, seed: int, scale: float) -> torch.Tensor:
+        return noise(frames, *shape, seed=seed, scale=scale).cumsum(dim=0)
+
+    rotations = axis_angle_to_matrix(
+        noise(1, 22, 3, seed=1, scale=0.3) + way(22, 3, seed=2, scale=0.004)
+    )
+    rotations[:, 0] = axis_angle_to_matrix(way(3, seed=3, scale=0.01)) @ UPRIGHT
+    return WindowMotion(
+        root=way(3, seed=4, scale=0.02) + torch.tensor([3.0, 2.0, 1.0], dtype=DTYPE),
+        rotations=rotations,
+        latents=noise(frames - 2, SMOOTH.latent_size, seed=5),
+        betas=noise(10, seed=6, scale=0.5),
+        ground=torch.tensor([0.1, 0.0, 0.0], dtype=DTYPE),
+    )
+
+
+def test_an_mlps_jacobian_is_that_of_autograd() -> None:
+    network = make_network(SMOOTH)
+    x, z = noise(3, 339), noise(3, SMOOTH.latent_size, seed=1)
+    found = mlp_jacobian(network.decoder, x, z)
+    by_x, by_z = vmap(jacrev(lambda a, b: network.decode_raw(b[None], a[None])[0], argnums=(0, 1)))(
+        x, z
+    )
+    torch.testing.assert_close(found.by_input, by_x)
+    torch.testing.assert_close(found.by_skip, by_z)
+    torch.testing.assert_close(found.value, network.decode_raw(z, x))
+
+
+def test_chosen_rows_of_a_jacobian_are_those_of_all() -> None:
+    network, x = make_network(SMOOTH), noise(2, 339)
+    some = mlp_jacobian(network.prior_net, x, rows=slice(1, 4)).by_input
+    torch.testing.assert_close(some, mlp_jacobian(network.prior_net, x).by_input[:, 1:4])
+
+
+def test_points_are_those_of_the_body_model(solver_body: SolverBody) -> None:
+    state = motion(4)
+    whole = torch.cat((state.rotations, torch.eye(3, dtype=DTYPE).expand(4, 2, 3, 3)), dim=1)
+    posed = solver_body.body(state.betas[None], whole)
+    shift = (state.root - posed.joints[:, 0])[:, None]
+    points = solver_body(state.betas, state.rotations, state.root)
+    torch.testing.assert_close(points.joints, posed.joints[:, :22] + shift)
+    torch.testing.assert_close(points.coco, posed.coco17 + shift, atol=1e-7, rtol=0)
+    torch.testing.assert_close(points.feet, posed.feet + shift)
+
+
+def test_points_move_as_their_jacobians_say(solver_body: SolverBody) -> None:
+    state = motion(4)
+    before = solver_body(state.betas, state.rotations, state.root, derivatives=True)
+    step = Step(noise(4, NUM_MOVES, scale=1e-5), noise(BORDER, seed=1, scale=1e-5))
+    moved = state.moved(step, torch.zeros_like(state.latents))
+    after = solver_body(moved.betas, moved.rotations, moved.root)
+    told = (before.jacobian @ step.moves[:, None, :, None])[..., 0]
+    told = told + before.shape_jacobian @ step.border[:10]
+    torch.testing.assert_close(after.points - before.points, told, atol=1e-8, rtol=1e-3)
+
+
+def test_states_are_those_of_the_published_frames(solver_body: SolverBody) -> None:
+    state = motion(6)
+    points = solver_body(state.betas, state.rotations, state.root)
+    rest = solver_body.rest_root(state.betas)
+    found = transition_states(state, points, rest)
+    down = torch.tensor([0.0, 0.0, 0.1], dtype=DTYPE)
+    whole = MotionState(
+        trans=state.root - rest - down,
+        trans_vel=velocity(state.root[None])[0],
+        root_orient=state.rotations[:, 0],
+        root_orient_vel=angular_velocity(state.rotations[None, :, 0])[0],
+        pose_body=state.rotations[:, 1:],
+        joints=points.joints - down,
+        joints_vel=velocity(points.joints[None])[0],
+    )
+    past, following = whole.map(lambda x: x[1:-1]), whole.map(lambda x: x[2:])
+    frame = local_frame(past)
+    offset = root_offset(past, frame)
+    torch.testing.assert_close(found.rows, in_local_frame(past, frame, offset).vector())
+    torch.testing.assert_close(found.following, in_local_frame(following, frame, offset).vector())
+
+
+def test_transitions_change_as_their_jacobians_say(
+    solver_body: SolverBody, calm: HumorNetwork
+) -> None:
+    state = motion(7)
+    rest = solver_body.rest_root(state.betas)
+    points = solver_body(state.betas, state.rotations, state.root, derivatives=True)
+    states = transition_states(state, points, rest)
+    slopes = network_slopes(calm, states.rows, state.latents)
+    single = type(slopes)(*(part.float() for part in (slopes.decoder, slopes.latent, slopes.prior)))
+    before = transitions(calm, states, state.latents, points, single)
+    step = Step(noise(7, NUM_MOVES, scale=1e-4), torch.zeros(BORDER, dtype=DTYPE))
+    change = noise(5, SMOOTH.latent_size, seed=8, scale=1e-4)
+    moved = state.moved(step, change)
+    after = transitions(
+        calm,
+        transition_states(moved, solver_body(moved.betas, moved.rotations, moved.root), rest),
+        moved.latents,
+    )
+    padded = torch.cat((step.moves, torch.zeros(1, NUM_MOVES, dtype=DTYPE)))
+    four = torch.cat([padded[i : i + 5] for i in range(4)], dim=-1)[..., None]
+    told = (before.jacobian.double() @ four)[..., 0] + (slopes.latent @ change[..., None])[..., 0]
+    actual = after.defect - before.defect
+    # The last pair's second velocities are not known, and not used.
+    torch.testing.assert_close(actual[:-1], told[:-1], atol=0.03 * float(told.abs().max()), rtol=0)
+    mean = (before.prior.double() @ four)[..., 0]
+    away = after.mean - before.mean
+    torch.testing.assert_close(away, mean, atol=0.05 * float(mean.abs().max()), rtol=0)
+
+
+def full(frames: int, seed: int = 0) -> NormalEquations:
+    normal = NormalEquations(frames)
+    for span in (1, 2, 3, 4):
+        count = frames - span + 1
+        normal.add(
+            0,
+            noise(count, 90, span * NUM_MOVES, seed=seed + span),
+            noise(count, 90, seed=seed + 10 + span),
+            noise(count, 90, BORDER, seed=seed + 20 + span),
+        )
+    return normal
+
+
+@pytest.mark.parametrize("frames", [4, 5, 9])
+def test_the_banded_step_is_that_of_the_whole_matrix(frames: int) -> None:
+    normal = full(frames)
+    matrix, gradient = normal.dense(frames)
+    damped = matrix + torch.diag(0.1 * matrix.diagonal() + 1e-6)
+    expected = torch.linalg.solve(damped, -gradient)
+    step = normal.solve(0.1)
+    torch.testing.assert_close(step.moves.flatten(), expected[:-BORDER])
+    torch.testing.assert_close(step.border, expected[-BORDER:])
+
+
+def test_equations_that_are_not_finite_have_no_step() -> None:
+    normal = full(5)
+    normal.blocks[2, 0, 3, 3] = torch.nan
+    with pytest.raises(SolveError):
+        normal.solve(0.1)
+
+
+def test_marginalised_frames_leave_the_solution_of_the_rest_alone() -> None:
+    state = motion(8)
+    everything = full(8)
+    matrix, gradient = everything.dense(8)
+    expected = torch.linalg.solve(matrix, -gradient)[3 * NUM_MOVES :]
+    past = NormalEquations(8, anchors=3)
+    rest = NormalEquations(8)
+    for span in (1, 2, 3, 4):
+        count = 8 - span + 1
+        parts = (
+            noise(count, 90, span * NUM_MOVES, seed=span),
+            noise(count, 90, seed=10 + span),
+            noise(count, 90, BORDER, seed=20 + span),
+        )
+        past.add(0, *parts)
+        rest.add(3, *(part[3:] for part in parts))
+    arrival = marginalise(past, state, 3, weight=1.0)
+    assert arrival is not None
+    following = NormalEquations(5)
+    following.blocks += rest.blocks[3:]
+    following.gradient += rest.gradient[3:]
+    following.sides += rest.sides[3:]
+    following.border += rest.border
+    following.border_gradient += rest.border_gradient
+    arrival.add(state.cut(3, 8), following)
+    matrix, gradient = following.dense(5)
+    torch.testing.assert_close(
+        torch.linalg.solve(matrix, -gradient), expected, atol=1e-6, rtol=1e-4
+    )
+
+
+def test_the_arrival_cost_is_least_where_the_past_put_it() -> None:
+    state, past = motion(8), NormalEquations(8, anchors=3)
+    past.add(0, noise(5, 300, 4 * NUM_MOVES), torch.zeros(5, 300, dtype=DTYPE))
+    arrival = marginalise(past, state, 3, weight=0.5)
+    assert arrival is not None
+    first = state.cut(3, 8)
+    step = Step(noise(5, NUM_MOVES, scale=0.01), torch.zeros(BORDER, dtype=DTYPE))
+    assert arrival.cost(first) == pytest.approx(0.0, abs=1e-9)
+    assert arrival.cost(first.moved(step, torch.zeros_like(first.latents))) > 0
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"frames": 4},
+        {"hop": 0},
+        {"hop": 40},
+        {"lag": 25},
+        {"iterations": 0},
+        {"arrival_weight": 1.5},
+        {"prior_weight": -1.0},
+    ],
+)
+def test_bad_settings_name_themselves(bad: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        WindowConfig(**bad)

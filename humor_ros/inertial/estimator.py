@@ -231,7 +231,7 @@ class CameraMotionEstimator:
         imu = self._reference.imu
         samples, added = imu.samples, imu.added_since_image
         imu.added_since_image = 0
-        if not samples or added == 0:
+        if not samples or added == 0 or imu.suspects:
             return
         away = self.config.clock_jump_s
         if samples[0].stamp_s <= stamp_s + away and samples[-1].stamp_s >= stamp_s - away:

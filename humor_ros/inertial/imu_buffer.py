@@ -41,6 +41,11 @@ class ImuBuffer:
         """Stamp of the newest sample kept, on the images' clock, or None."""
         return self.samples[-1].stamp_s if self.samples else None
 
+    @property
+    def suspects(self) -> bool:
+        """Whether samples from another time are held back until more of them have come."""
+        return bool(self._suspects)
+
     def newest_before(self, stamp_s: float) -> float:
         """Stamp of the newest sample at or before an instant.
 

@@ -23,8 +23,8 @@ from humor_ros.types import Array, ImuSample
 
 __all__ = ["VisualAid"]
 
-#: Turns seen against one image share its errors: each counts like this many times its variance.
-_SHARED_ERRORS = 4.0
+#: Turns seen against one image (twenty or so) share its errors: each counts this many times less.
+_SHARED_ERRORS = 15.0
 #: Error that no number of points takes away (calibration of the lens), rad.
 _FLOOR = math.radians(0.03)
 

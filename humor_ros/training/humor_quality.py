@@ -8,20 +8,32 @@ from torch import Tensor
 from humor_ros.humor.mixture import InitialStateMixture, initial_state_feature
 from humor_ros.humor.networks import HumorNetwork
 from humor_ros.humor.rollout import roll_out
-from humor_ros.humor.state import BONE_PARENTS, FRAME_RATE, MotionState
+from humor_ros.humor.state import FRAME_RATE, MotionState
 from humor_ros.training.humor_transitions import TransitionLibrary, TransitionWindow
-from humor_ros.training.humor_validation import roll_out_scores, starts, transition_scores
+from humor_ros.training.humor_validation import (
+    bone_lengths,
+    roll_out_scores,
+    starts,
+    transition_scores,
+)
 
-__all__ = ["diversity_scores", "has_exploded", "prior_quality", "stability_scores"]
+__all__ = [
+    "diversity_scores",
+    "frames_of_life",
+    "has_exploded",
+    "prior_quality",
+    "stability_scores",
+]
 
 _MM = 1000.0
 _SECOND, _TWO_SECONDS, _TEN_SECONDS = (int(n * FRAME_RATE) for n in (1, 2, 10))
 #: Beyond these a roll-out counts as exploded: joint speed (the data stays under 15 m/s), distance
-#: of a joint from the root, height of the root (the data has jumps up to 1.9 m), bone growth.
+#: of a joint from the root, height of the root (the data has jumps up to 1.9 m), growth of all
+#: bones together.
 _FASTEST_M_S = 20.0
 _FARTHEST_M = 1.6
 _ROOT_HEIGHT_M = (-0.3, 2.2)
-_BONE_GROWTH = 1.5
+_GROWTH = 1.5
 _CHUNK = 100
 
 
@@ -62,8 +74,8 @@ def stability_scores(
 
     Returns:
         ``exploded_mean`` and ``exploded_samples``: how many of ``count`` starts (see
-        :func:`has_exploded`), by the prior's mean and by samples of it;
-        ``{mean,samples}_bone_percent``: mean change of bone lengths over the last second;
+        :func:`frames_of_life`), by the prior's mean and by samples of it;
+        ``{mean,samples}_life_s``: median time until then, 10 where it never comes;
         ``{mean,samples}_speed_m_s`` mean joint speed over the last second, and
         ``true_speed_m_s`` that of the recordings.
     """
@@ -75,30 +87,38 @@ def stability_scores(
         rolled = roll_out(
             network, first, n_steps=_TEN_SECONDS, sample=sample, generator=generator
         ).states
-        scores[f"exploded_{name}"] = float(has_exploded(first, rolled.joints).sum())
-        change = _bones(rolled.joints[:, -_SECOND:]) / _bones(first.joints)[:, None] - 1
-        scores[f"{name}_bone_percent"] = float(change.abs().mean()) * 100
+        life = frames_of_life(first, rolled.joints)
+        scores[f"exploded_{name}"] = float((life < _TEN_SECONDS).sum())
+        scores[f"{name}_life_s"] = float(life.float().median()) / FRAME_RATE
         speed = rolled.joints[:, -_SECOND:].diff(dim=1).norm(dim=-1) * FRAME_RATE
         scores[f"{name}_speed_m_s"] = float(speed.mean())
     scores["true_speed_m_s"] = float(first.joints_vel.norm(dim=-1).mean())
     return scores
 
 
-def has_exploded(first: MotionState, joints: Tensor) -> Tensor:
-    """(B,) whether a motion left what bodies do: not finite, too fast, too long or too high.
+def frames_of_life(first: MotionState, joints: Tensor) -> Tensor:
+    """(B,) frames until a motion leaves what bodies do; T where it never does.
+
+    It does where it is not finite, too fast, too long or too high, see the constants above.
 
     Args:
         first: (B) states that the motions start from.
         joints: (B, T, 22, 3) in a frame whose ground is z = 0.
     """
-    joints = torch.cat((first.joints[:, None], joints), dim=1)
-    fast = joints.diff(dim=1).norm(dim=-1).amax(dim=(1, 2)) * FRAME_RATE > _FASTEST_M_S
-    far = (joints - joints[:, :, :1]).norm(dim=-1).amax(dim=(1, 2)) > _FARTHEST_M
-    height = joints[:, :, 0, 2]
+    before = torch.cat((first.joints[:, None], joints[:, :-1]), dim=1)
+    fast = (joints - before).norm(dim=-1).amax(dim=2) * FRAME_RATE > _FASTEST_M_S
+    far = (joints - joints[:, :, :1]).norm(dim=-1).amax(dim=2) > _FARTHEST_M
     low, high = _ROOT_HEIGHT_M
-    away = (height.amin(dim=1) < low) | (height.amax(dim=1) > high)
-    grown = (_bones(joints) / _bones(joints[:, :1])).amax(dim=(1, 2)) > _BONE_GROWTH
-    return ~torch.isfinite(joints).all(dim=3).all(dim=2).all(dim=1) | fast | far | away | grown
+    away = (joints[:, :, 0, 2] < low) | (joints[:, :, 0, 2] > high)
+    size = bone_lengths(joints).sum(dim=2) / bone_lengths(first.joints).sum(dim=1)[:, None]
+    finite = torch.isfinite(joints).all(dim=3).all(dim=2)
+    alive = finite & ~(fast | far | away | (size > _GROWTH))
+    return alive.long().cumprod(dim=1).sum(dim=1)
+
+
+def has_exploded(first: MotionState, joints: Tensor) -> Tensor:
+    """(B,) whether a motion left what bodies do; arguments as of :func:`frames_of_life`."""
+    return frames_of_life(first, joints) < joints.shape[1]
 
 
 @torch.no_grad()
@@ -155,8 +175,3 @@ def _samples(
         generator=generator,
     )
     return rolled.states.joints.unflatten(0, (-1, samples))
-
-
-def _bones(joints: Tensor) -> Tensor:
-    """(..., 21) lengths of the bones of joints (..., 22, 3)."""
-    return (joints[..., 1:, :] - joints[..., BONE_PARENTS[1:], :]).norm(dim=-1)

@@ -15,11 +15,18 @@ from torch import Tensor
 
 from humor_ros.humor.networks import HumorNetwork
 from humor_ros.humor.rollout import roll_out
-from humor_ros.humor.state import FRAME_RATE, MotionState
+from humor_ros.humor.state import BONE_PARENTS, FRAME_RATE, MotionState
 from humor_ros.training.humor_losses import divergence, run_transitions
 from humor_ros.training.humor_transitions import TransitionLibrary, TransitionWindow
 
-__all__ = ["Starts", "quick_scores", "roll_out_scores", "starts", "transition_scores"]
+__all__ = [
+    "Starts",
+    "bone_lengths",
+    "quick_scores",
+    "roll_out_scores",
+    "starts",
+    "transition_scores",
+]
 
 _MM = 1000.0
 _FEET = (7, 8, 10, 11)
@@ -108,9 +115,10 @@ def roll_out_scores(network: HumorNetwork, at: Starts) -> dict[str, float]:
         For ``prior``, ``still`` and ``velocity``: errors in the world of all joints and of the
         root's place on the ground, after 1 s and (for 60 steps or more) 2 s, as
         ``{who}_{joint,root}_{1s,2s}_mm``, with ``moving_`` before it for clips that are not
-        idle. ``sliding_mm`` is the displacement a frame of ankles and toes that the network
-        calls resting (flat floors), ``true_sliding_mm`` that of the truth with the labels;
-        ``roll_contact_accuracy`` is of the first second.
+        idle. ``bone_{1s,2s}_mm``: mean change of bone lengths. ``sliding_mm`` is the
+        displacement a frame of ankles and toes that the network calls resting (flat floors),
+        ``true_sliding_mm`` that of the truth with the labels; ``roll_contact_accuracy`` is of
+        the first second.
     """
     window = at.window
     first = MotionState.from_vector(window.past[:, 0])
@@ -136,6 +144,10 @@ def roll_out_scores(network: HumorNetwork, at: Starts) -> dict[str, float]:
                     root = _distance(said[:, 0, :2], true[:, 0, :2])
                     scores[f"{prefix}{name}_root_{label}_mm"] = root * _MM
     logits = rolled.parts()["contacts"]
+    grown = bone_lengths(rolled.joints) - bone_lengths(first.joints)[:, None]
+    for label, step in (("1s", _SECOND), ("2s", _TWO_SECONDS)):
+        if steps >= step:
+            scores[f"bone_{label}_mm"] = float(grown[:, step - 1].abs().mean()) * _MM
     flat = window.flat > 0
     resting = logits[flat][..., _FEET_CONTACTS] > 0
     labels = window.contacts[flat][..., _FEET_CONTACTS] > 0.5
@@ -155,6 +167,11 @@ def quick_scores(network: HumorNetwork, library: TransitionLibrary) -> dict[str,
     if steps >= _SECOND:
         scores |= roll_out_scores(network, starts(library, steps, steps))
     return scores
+
+
+def bone_lengths(joints: Tensor) -> Tensor:
+    """(..., 21) lengths of the bones of joints (..., 22, 3)."""
+    return (joints[..., 1:, :] - joints[..., BONE_PARENTS[1:], :]).norm(dim=-1)
 
 
 def _distance(a: Tensor, b: Tensor) -> float:

@@ -60,7 +60,7 @@ def test_the_recipes_are_not_mixed_up() -> None:
     with pytest.raises(ValueError, match="published"):
         load_train_config(FOLDER / "wham_published_stage1.yaml")
     with pytest.raises(ValueError, match="own"):
-        load_published_config(FOLDER / "wham_default_pose.yaml")
+        load_published_config(FOLDER / "wham_default_frames.yaml")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from humor_ros.geometry import axis_angle_to_matrix, matrix_to_axis_angle
 from humor_ros.humor.arrival import ArrivalCost, marginalise
 from humor_ros.humor.networks import HumorNetwork
 from humor_ros.humor.state import NUM_CONTACTS
@@ -110,6 +111,7 @@ class SlidingWindow:
         self._slopes: NetworkSlopes | None = None
         self._arrival: ArrivalCost | None = None
         self._problem: WindowProblem | None = None
+        self._before: tuple[int, WindowMotion] | None = None  # last solution, and its first frame
         self._start = 0  # number of the window's first frame
         self._told = 0  # number of the first frame that was not told yet
 
@@ -256,8 +258,11 @@ class SlidingWindow:
         if until <= self._told:
             return None
         first, stop = self._told - self._start, until - self._start
+        contacts = self._contacts(motion)  # of the solution, for which they are frozen, too
+        if not lost:
+            solution, motion = motion, self._faded(motion)
+            self._before = (self._start, solution)
         points = self.body(motion.betas, motion.rotations, motion.root)
-        contacts = self._contacts(motion)
         lag = torch.arange(motion.frames - 1, -1, -1)
         told = SmoothedFrames(
             first=self._told,
@@ -271,15 +276,35 @@ class SlidingWindow:
         self._told = until
         return told
 
+    def _faded(self, motion: WindowMotion) -> WindowMotion:
+        """Go over from the last solution to the new one along a hop, so that no seam shows."""
+        if self._before is None:
+            return motion
+        start, old = self._before
+        begin = self._told - self._start
+        count = min(self.config.hop, start + old.frames - self._told, motion.frames - begin)
+        if count <= 0:
+            return motion
+        share = torch.arange(1, count + 1, dtype=motion.root.dtype) / (count + 1)
+        share = share.square() * (3.0 - 2.0 * share)
+        now = slice(begin, begin + count)
+        then = slice(self._told - start, self._told - start + count)
+        root, rotations = motion.root.clone(), motion.rotations.clone()
+        root[now] = torch.lerp(old.root[then], root[now], share[:, None])
+        turn = matrix_to_axis_angle(rotations[now] @ old.rotations[then].transpose(-1, -2))
+        rotations[now] = axis_angle_to_matrix(turn * share[:, None, None]) @ old.rotations[then]
+        return replace(motion, root=root, rotations=rotations)
+
     def _contacts(self, motion: WindowMotion) -> Tensor:
         if self._problem is None:
             return motion.root.new_zeros(motion.frames, NUM_CONTACTS)
+        self._problem.freeze(motion)
         return self._problem.contacts
 
     def _forget(self) -> None:
         """Start afresh with the frames that have not been told."""
         end = self._start + (0 if self.motion is None else self.motion.frames)
-        self.motion = self._arrival = self._slopes = self._problem = None
+        self.motion = self._arrival = self._slopes = self._problem = self._before = None
         if self.seen is not None and self._told < end:
             self.seen = self.seen.cut(self._told - self._start, self.seen.frames)
         else:

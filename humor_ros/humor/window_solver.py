@@ -60,12 +60,12 @@ def solve_window(
     """
     begin = time.perf_counter()
     motion, damping, growth = start, _FIRST_DAMPING, 2.0
-    problem.freeze(motion)
     linear, last = None, slopes
     costs: list[float] = []
     converged = False
     for _ in range(iterations):
         if linear is None:
+            problem.freeze(motion)  # contacts follow the motion, step by step
             linear = problem.linearise(motion, slopes=slopes)
             last = linear.slopes
             slopes = None if renew else last

@@ -124,8 +124,8 @@ def test_transitions_change_as_their_jacobians_say(
     slopes = network_slopes(calm, states.rows, state.latents)
     single = type(slopes)(*(part.float() for part in (slopes.decoder, slopes.latent, slopes.prior)))
     before = transitions(calm, states, state.latents, points, single)
-    step = Step(noise(7, NUM_MOVES, scale=1e-4), torch.zeros(BORDER, dtype=DTYPE))
-    change = noise(5, SMOOTH.latent_size, seed=8, scale=1e-4)
+    step = Step(noise(7, NUM_MOVES, scale=1e-6), torch.zeros(BORDER, dtype=DTYPE))
+    change = noise(5, SMOOTH.latent_size, seed=8, scale=1e-6)
     moved = state.moved(step, change)
     after = transitions(
         calm,

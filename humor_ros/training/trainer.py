@@ -89,7 +89,8 @@ class Trainer:
         _freeze_all_but(self.network, config.optim.modules)
         for parameter in self.network.integrator.parameters():
             parameter.requires_grad_(False)
-        lifting, others = [], []
+        lifting: list[nn.Parameter] = []
+        others: list[nn.Parameter] = []
         for name, parameter in self.network.named_parameters():
             if parameter.requires_grad:
                 (lifting if _lifts(name) else others).append(parameter)

@@ -148,4 +148,5 @@ class RigImu:
             keep[start : start + 10] = False
         for start_s, end_s in errors.lost:
             keep &= (times < start_s) | (times >= end_s)
-        return np.flatnonzero(keep)
+        kept: Array = np.flatnonzero(keep)
+        return kept

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from humor_ros.evaluation.rig_motion import CameraWay
 from humor_ros.inertial.so3 import exp_so3
@@ -142,11 +143,11 @@ class RigImu:
         )
 
     @staticmethod
-    def _kept(times: Array, errors: ImuErrors, random: Generator) -> Array:
+    def _kept(times: Array, errors: ImuErrors, random: Generator) -> NDArray[np.intp]:
         keep = random.uniform(size=len(times)) >= 0.5 * errors.drop_share
         for start in np.flatnonzero(random.uniform(size=len(times)) < 0.05 * errors.drop_share):
             keep[start : start + 10] = False
         for start_s, end_s in errors.lost:
             keep &= (times < start_s) | (times >= end_s)
-        kept: Array = np.flatnonzero(keep)
+        kept: NDArray[np.intp] = np.flatnonzero(keep)
         return kept

@@ -14,19 +14,35 @@ import numpy as np
 
 from humor_ros.types import Array
 
-__all__ = ["PositionFilter", "camera_position_covariance"]
+__all__ = ["PositionFilter", "camera_position_covariance", "lasting_covariance"]
 
 #: Standard deviations of the packaged network's camera-frame position, as fractions of the
 #: distance, along the ray and across it (mocap validation, see the model card).
 DEPTH_SIGMA = 0.08
 LATERAL_SIGMA = 0.015
+#: The part of the depth error that lasts as long as one looks from the same side.
+LASTING_SIGMA = 0.03
 #: Errors that do not shrink with distance, metres.
 FLOOR_SIGMA = 0.03
-#: Random walk of the summed displacements, metres per square root of a second.
-WALK_SIGMA = 0.12
+#: Random walk of the summed displacements, metres per square root of a second: the packaged
+#: network's velocity errs by 24 mm a frame (model card), much of it for half a second on end.
+WALK_SIGMA = 0.3
 #: Errors of the seen position last for many frames: a measurement is worth this many times
 #: less than an independent one would be.
-CORRELATED_FRAMES = 30.0
+CORRELATED_FRAMES = 10.0
+
+
+def lasting_covariance(ray: Array) -> Array:
+    """Covariance of what no time averages out: the size of the body is a guess.
+
+    Args:
+        ray: (3,) from the camera to the person, metres, any axes.
+
+    Returns:
+        (3, 3) m², same axes.
+    """
+    covariance: Array = LASTING_SIGMA**2 * np.outer(ray, ray)
+    return covariance
 
 
 def camera_position_covariance(position_camera: Array) -> Array:
@@ -84,4 +100,19 @@ class PositionFilter:
         return PositionFilter(
             self.position + gain @ (seen_world - self.position),
             keep @ self.covariance @ keep.T + gain @ (covariance * CORRELATED_FRAMES) @ gain.T,
+        )
+
+    def stand(self, offset: float, variance: float) -> PositionFilter:
+        """Correct the height by that of the floor.
+
+        Args:
+            offset: height of the floor minus that of the resting foot, metres.
+            variance: of that difference beside this position's own, m².
+        """
+        noise = variance * CORRELATED_FRAMES
+        gain = self.covariance[:, 2] / (self.covariance[2, 2] + noise)
+        keep = np.eye(3) - np.outer(gain, [0.0, 0.0, 1.0])
+        return PositionFilter(
+            self.position + gain * offset,
+            keep @ self.covariance @ keep.T + noise * np.outer(gain, gain),
         )

@@ -20,6 +20,7 @@ from humor_ros.types import Array, CameraMotion, Track
 from humor_ros.wham.answer import Answer, answer_of
 from humor_ros.wham.boxes import box_of_xyxy
 from humor_ros.wham.correction import Correction
+from humor_ros.wham.ground import Ground, share_ground
 from humor_ros.wham.history import Branch, History, Moment
 from humor_ros.wham.image_feature import PersonFeature
 from humor_ros.wham.network import WhamNetwork
@@ -75,6 +76,7 @@ class WhamStream:
         self._people: list[PersonMemory] = []
         self._state: PeopleState | None = None
         self._stamp_s: float | None = None
+        self._ground: Ground | None = None
         self._image_size: tuple[int, int] | None = None
 
     @property
@@ -85,6 +87,7 @@ class WhamStream:
     def reset(self) -> None:
         """Forget everybody."""
         self._people, self._state, self._stamp_s = [], None, None
+        self._ground = None
         self.history.clear()
 
     @property
@@ -248,6 +251,12 @@ class WhamStream:
                 interval_s,
             )
             self._people.append(person)
+        placed = motion.position_known or self._config.camera_fixed
+        if self._config.common_ground and placed:
+            self._ground, self._people, on_ground = share_ground(
+                self._ground, self._people, [motions[i] for i in order], interval_s
+            )
+            motions = dict(zip(order, on_ground, strict=True))
         self._state = cat_states(states) if states else None
         return [motions[i] for i in range(len(tracks))]
 

@@ -18,6 +18,8 @@ class StreamConfig:
             trajectory decoder's orientation and roll-out.
         camera_fixed: the camera does not translate (a tripod, a wall): the seen position
             corrects the drift of the displacements. A known camera position does the same.
+        common_ground: people share one floor, where the camera's place is known (odometry, TF or
+            ``camera_fixed``).
         box_smoothing: weight of the previous box in the next one, in [0, 1).
         betas_time_s: time over which the shape is averaged; bone lengths settle with it.
         fit_keypoints: fit the camera-frame position to the measured key-points, with the
@@ -35,6 +37,7 @@ class StreamConfig:
 
     world_mode: Literal["imu", "wham"] = "imu"
     camera_fixed: bool = False
+    common_ground: bool = True
     box_smoothing: float = 0.3
     betas_time_s: float = 10.0
     fit_keypoints: bool = True

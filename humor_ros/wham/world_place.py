@@ -11,7 +11,11 @@ from scipy.spatial.transform import Rotation
 from humor_ros.body import BodyModel
 from humor_ros.geometry import ROTATION_FLU_OPTICAL, PinholeCamera
 from humor_ros.types import Array, CameraMotion, CameraMotionMode, Track, TrackingState
-from humor_ros.wham.anchor import PositionFilter, camera_position_covariance
+from humor_ros.wham.anchor import (
+    PositionFilter,
+    camera_position_covariance,
+    lasting_covariance,
+)
 from humor_ros.wham.answer import Answer
 from humor_ros.wham.camera_fit import fit_translation
 from humor_ros.wham.keypoints import MIN_CONFIDENCE
@@ -77,7 +81,8 @@ def place_person(
         feet_before, contacts_before = person.feet_world
         standing = standing_weights(contacts, contacts_before)
         displacement = held_displacement(displacement, feet_world, feet_before, standing)
-    seen_world = rotation_wc @ hips_camera + motion.position_world_camera
+    ray = rotation_wc @ hips_camera
+    seen_world = ray + motion.position_world_camera
     seen_covariance = camera_position_covariance(hips_camera)
     world_covariance = rotation_wc @ seen_covariance @ rotation_wc.T
     place = person.place
@@ -111,7 +116,8 @@ def place_person(
         contact_positions_world=feet_world + place.position,
         root_covariance_camera=_block(seen_covariance, sigma2 * np.eye(3)),
         root_covariance_world=_block(
-            place.covariance, sigma2 * np.eye(3) + motion.rotation_covariance
+            place.covariance + lasting_covariance(ray),
+            sigma2 * np.eye(3) + motion.rotation_covariance,
         ),
         linear_velocity_world=displacement / duration,
         angular_velocity_world=turned / duration,

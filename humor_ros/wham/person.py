@@ -8,6 +8,7 @@ from humor_ros.types import Array
 from humor_ros.wham.anchor import PositionFilter
 from humor_ros.wham.answer import Answer
 from humor_ros.wham.correction import Correction
+from humor_ros.wham.output_filter import RotationFilter
 
 __all__ = ["PersonMemory", "PersonMotion"]
 
@@ -59,6 +60,7 @@ class PersonMemory:
         place: world position of the mid-hip, None before the first output.
         feet_world: (4, 3) contact points from the mid-hip in world axes, and their contacts (4,),
             at the last image; None before the first output.
+        filtered: filter of the told rotations, the root's in the world; None before the first.
         told: what was told last of the network's answer.
         correction: what is left between that and the network, after a late correction.
         image_started: whether the network's state began from an image encoder's pose.
@@ -72,6 +74,7 @@ class PersonMemory:
     orientation_world: Array
     place: PositionFilter | None
     feet_world: tuple[Array, Array] | None = None
+    filtered: RotationFilter | None = None
     told: Answer | None = None
     correction: Correction | None = None
     image_started: bool = False

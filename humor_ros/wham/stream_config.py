@@ -25,6 +25,8 @@ class StreamConfig:
         fit_keypoints: fit the camera-frame position to the measured key-points, with the
             network's own answer as a prior; False leaves the network's answer.
         orientation_sigma_rad: standard deviation of the camera-frame root orientation.
+        output_cutoff_hz, output_cutoff_per_speed: cut-off frequency of the filter of the told
+            rotations at rest, and what each rad/s adds to it; 0 Hz leaves the filter out.
         flip_averaging: average pose, shape and contacts with those of the mirrored image, as the
             published evaluation does; doubles the network's work.
         image_features: an image encoder is in use.
@@ -42,6 +44,8 @@ class StreamConfig:
     betas_time_s: float = 10.0
     fit_keypoints: bool = True
     orientation_sigma_rad: float = 0.2
+    output_cutoff_hz: float = 1.0
+    output_cutoff_per_speed: float = 4.0
     flip_averaging: bool = False
     image_features: bool = False
     missing_feature: Literal["zero", "context"] = "zero"
@@ -59,6 +63,9 @@ class StreamConfig:
             raise ValueError(
                 f"missing_feature must be 'zero' or 'context', got {self.missing_feature!r}"
             )
+        for name in ("output_cutoff_hz", "output_cutoff_per_speed"):
+            if not getattr(self, name) >= 0.0:
+                raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
         if not self.history_s >= 0.0:
             raise ValueError(f"history_s must be 0 or more, got {self.history_s}")
         if not self.correction_time_s > 0.0:

@@ -19,6 +19,7 @@ from humor_ros.wham.anchor import (
 from humor_ros.wham.answer import Answer
 from humor_ros.wham.camera_fit import fit_translation
 from humor_ros.wham.keypoints import MIN_CONFIDENCE
+from humor_ros.wham.output_filter import RotationFilter
 from humor_ros.wham.person import PersonMemory, PersonMotion
 from humor_ros.wham.resampling import split_rotation
 from humor_ros.wham.standing_feet import held_displacement, standing_weights
@@ -56,6 +57,7 @@ def place_person(
         What to remember, and the motion to tell.
     """
     seen = track.state is not TrackingState.OCCLUDED
+    filtered, answer = _steady(config, person, answer, motion.rotation_world_camera, interval_s)
     betas, weight = person.betas, person.betas_time_s
     if seen:
         weight = min(weight + max(interval_s, 1.0 / 30.0), config.betas_time_s)
@@ -103,6 +105,7 @@ def place_person(
         orientation_world=orientation,
         place=place,
         feet_world=(feet_world, contacts),
+        filtered=filtered,
     )
     return new, PersonMotion(
         track_id=person.track_id,
@@ -122,6 +125,30 @@ def place_person(
         linear_velocity_world=displacement / duration,
         angular_velocity_world=turned / duration,
     )
+
+
+def _steady(
+    config: StreamConfig,
+    person: PersonMemory,
+    answer: Answer,
+    rotation_world_camera: Array,
+    interval_s: float,
+) -> tuple[RotationFilter | None, Answer]:
+    """The answer with filtered rotations at the image, and the filter."""
+    if config.output_cutoff_hz <= 0.0:
+        return None, answer
+    measured = answer.rotations[-1].copy()
+    measured[0] = rotation_world_camera @ measured[0]
+    if person.filtered is None:
+        filtered = RotationFilter.start(measured)
+    else:
+        filtered = person.filtered.step(
+            measured, interval_s, config.output_cutoff_hz, config.output_cutoff_per_speed
+        )
+    told = filtered.rotations.copy()
+    told[0] = rotation_world_camera.T @ told[0]
+    rotations = np.concatenate((answer.rotations[:-1], told[None]))
+    return filtered, replace(answer, rotations=rotations)
 
 
 def _tied(config: StreamConfig, motion: CameraMotion) -> bool:

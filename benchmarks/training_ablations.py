@@ -71,6 +71,8 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     base = replace(load_train_config(CONFIG), steps=arguments.steps, validate_every=10**9)
+    # The mean of the weights must not reach back to the beginning of so short a run.
+    base = replace(base, optim=replace(base.optim, ema_decay=0.95, warmup_steps=50))
     body = BodyModel.load()
     library = {split: MocapLibrary.load(arguments.data, split) for split in ("train", "val")}
     rows = {}

@@ -1,15 +1,18 @@
 """What an image encoder beside the loop costs the loop: step times without, idle and busy.
 
-    python benchmarks/feature_thread.py [--rounds 8] [--seconds 5] [--people 1]
+    python benchmarks/feature_thread.py [--rounds 8] [--seconds 5] [--people 1] [--no-detection]
 
-A WHAM of the published size with random weights steps people at 30 Hz, with one thread. Three
-trackers take turns in one process: without an encoder; with one that rests (the integrator runs,
-which belongs to the published network); with one that never rests, in its own thread of low
+The causal loop from an image to the people in it: the packaged detector looks (what it answers is
+replaced by people who sway), and a WHAM of the published size with random weights lifts them, with
+one thread. ``--no-detection`` leaves the detector out: what the encoder costs the lifting alone.
+
+Three trackers take turns in one process: without an encoder; with one that rests (the integrator
+runs, which belongs to the published network); with one that never rests, in its own thread of low
 priority. The encoder is a shallow one (``--depth``, ``--width``), so that features arrive often,
-catch up and are taken over: a deeper one does the same less often. Detection is left out. Ratios
-are medians over the rounds of each round's ratio, so that what else the machine does falls on
-all alike. The processor time of the loop's own thread says what the loop itself has more to do,
-and stands still where other processes take the processor; time on the clock holds waiting, too.
+catch up and are taken over: a deeper one does the same less often. Ratios are medians over the
+rounds of each round's ratio, so that what else the machine does falls on all alike. The processor
+time of the loop's own thread says what the loop itself has more to do, and stands still where other
+processes take the processor; time on the clock holds waiting, too.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ import numpy as np
 import torch
 import typer
 
+from humor_ros.detection import Detector, create_detector
 from humor_ros.features import EncoderConfig, FeatureConfig, Hmr2Encoder
 from humor_ros.features.config import DecoderConfig, VitConfig
 from humor_ros.geometry import PinholeCamera
@@ -36,9 +40,10 @@ NAMES = ("without", "idle", "busy")
 
 
 class Standing:
-    """A detector of people who sway a little; it costs nothing."""
+    """People who sway a little, at the cost of a real detector or at none."""
 
-    def __init__(self, people: int) -> None:
+    def __init__(self, people: int, cost: Detector | None) -> None:
+        self._cost = cost
         generator = np.random.default_rng(0)
         self._people = [
             np.column_stack(
@@ -62,6 +67,8 @@ class Standing:
 
     def refine(self, image_bgr: Image, boxes_xyxy: Array) -> Array:
         """The person nearest to each box."""
+        if self._cost is not None:
+            self._cost.refine(image_bgr, boxes_xyxy)
         people = self._now()
         centres = (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:]) / 2
         return np.array(
@@ -73,7 +80,7 @@ class Standing:
 
 
 def make_trackers(
-    folder: Path, people: int, depth: int, width: int
+    folder: Path, people: int, depth: int, width: int, cost: Detector | None
 ) -> dict[str, tuple[TrackingPipeline, Standing]]:
     """The three trackers by name."""
     torch.manual_seed(0)
@@ -91,7 +98,7 @@ def make_trackers(
     }
     trackers = {}
     for name in NAMES:
-        detector = Standing(people)
+        detector = Standing(people, cost)
         pipeline = TrackingPipeline(
             PipelineConfig(weights=weights, features=features[name]), detector=detector
         )
@@ -101,9 +108,9 @@ def make_trackers(
 
 
 def step_times(
-    pipeline: TrackingPipeline, detector: Standing, seconds: float, rate: float = 30.0
+    pipeline: TrackingPipeline, detector: Standing, seconds: float, rate: float
 ) -> Array:
-    """Seconds (N, 2) of each ``lift``, on the clock and of this thread's processor time.
+    """Seconds (N, 2) of each image, on the clock and of this thread's processor time.
 
     Images come at a steady rate; the tracker continues where it was.
     """
@@ -112,9 +119,8 @@ def step_times(
     start_s = time.monotonic()
     for turn in range(int(seconds * rate)):
         detector.frame += 1
-        observation = pipeline.observe(image, 10.0 + detector.frame / rate)
         began_s, own_s = time.perf_counter(), time.thread_time()
-        pipeline.lift(observation)
+        pipeline.lift(pipeline.observe(image, 10.0 + detector.frame / rate))
         found.append((time.perf_counter() - began_s, time.thread_time() - own_s))
         time.sleep(max(0.0, start_s + (turn + 1) / rate - time.monotonic()))
     return np.array(found)
@@ -126,17 +132,20 @@ def main(
     people: Annotated[int, typer.Option(help="People in view.")] = 1,
     depth: Annotated[int, typer.Option(help="Blocks of the encoder.")] = 6,
     width: Annotated[int, typer.Option(help="Width of the encoder.")] = 512,
+    rate: Annotated[float, typer.Option(help="Images a second.")] = 20.0,
+    detection: Annotated[bool, typer.Option(help="Let the packaged detector look.")] = True,
 ) -> None:
     """Print the table."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        trackers = make_trackers(Path(folder), people, depth, width)
+        cost = create_detector() if detection else None
+        trackers = make_trackers(Path(folder), people, depth, width, cost)
         quantiles: dict[str, list[Array]] = {name: [] for name in NAMES}
         for pipeline, detector in trackers.values():
-            step_times(pipeline, detector, 1.0)  # everybody is known and initialised
+            step_times(pipeline, detector, 1.0, rate)  # everybody is known and initialised
         for _ in range(rounds):
             for name, (pipeline, detector) in trackers.items():
-                times = step_times(pipeline, detector, seconds)
+                times = step_times(pipeline, detector, seconds, rate)
                 quantiles[name].append(np.percentile(times, (50, 99), axis=0).T.ravel())
         counters = trackers["busy"][0].counters
         for pipeline, _ in trackers.values():

@@ -90,7 +90,7 @@ _FEATURES = (
     _P(
         "features.dtype",
         "float32",
-        "Type of the encoder's large products; bfloat16 is about four times faster where the "
+        "Type of the encoder's large products; bfloat16 is about twice as fast where the "
         "processor has it, and less exact",
         choices=("float32", "bfloat16", "float16"),
     ),

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from humor_ros.commands.training_bar import run_with_bar
+
 if TYPE_CHECKING:
     from humor_ros.training.published_trainer import PublishedTrainer
-    from humor_ros.training.trainer import StepReport, Trainer
+    from humor_ros.training.trainer import Trainer
 
     _Trainer = Trainer | PublishedTrainer
 
@@ -79,7 +81,7 @@ def wham(
         trainer.resume()
     elif start_from is not None:
         trainer.start_from(start_from)
-    _run(trainer)
+    run_with_bar(trainer)
     path = output / "weights.safetensors"
     if isinstance(trainer, Trainer):
         export_weights(trainer, path)
@@ -125,27 +127,3 @@ def _own_trainer(
         minutes=minutes,
         workers=workers,
     )
-
-
-def _run(trainer: _Trainer) -> None:
-    """Run to the end, with a progress bar where somebody looks."""
-    import sys
-
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    if not sys.stderr.isatty():
-        trainer.run()
-        return
-    columns = (
-        TextColumn("step {task.fields[step]}"),
-        BarColumn(),
-        TextColumn("loss {task.fields[loss]:.3f}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns) as bar:
-        task = bar.add_task("train", total=1.0, step=trainer.step, loss=float("nan"))
-
-        def show(report: StepReport) -> None:
-            bar.update(task, completed=trainer.progress, step=report.step, loss=report.loss)
-
-        trainer.run(show)

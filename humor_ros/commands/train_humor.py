@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from humor_ros.commands.training_bar import run_with_bar
+
 if TYPE_CHECKING:
     from humor_ros.training.humor_config import HumorDataConfig
-    from humor_ros.training.humor_trainer import HumorTrainer
 
 __all__ = ["train_humor"]
 
@@ -79,35 +80,9 @@ def train_humor(
         trainer.resume()
     elif start_from is not None:
         trainer.start_from(start_from)
-    _run(trainer)
+    run_with_bar(trainer, digits=4)
     for path in export_prior(trainer, output):
         typer.echo(f"wrote {path}")
-
-
-def _run(trainer: HumorTrainer) -> None:
-    """Train, with a bar where somebody watches."""
-    import sys
-
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from humor_ros.training.humor_trainer import HumorStep
-
-    if not sys.stderr.isatty():
-        trainer.run()
-        return
-    columns = (
-        TextColumn("step {task.fields[step]}"),
-        BarColumn(),
-        TextColumn("loss {task.fields[loss]:.4f}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns) as bar:
-        task = bar.add_task("train", total=1.0, step=trainer.step, loss=float("nan"))
-
-        def show(report: HumorStep) -> None:
-            bar.update(task, completed=trainer.progress, step=report.step, loss=report.loss)
-
-        trainer.run(show)
 
 
 def _validate(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import math
 from collections.abc import Callable
@@ -27,7 +26,7 @@ from humor_ros.training.humor_pool import RollOutPool
 from humor_ros.training.humor_start import slow_rows, start_at_constant_velocity
 from humor_ros.training.humor_transitions import TransitionLibrary, TransitionWindow
 from humor_ros.training.humor_validation import quick_scores
-from humor_ros.training.snapshot import load_snapshot, save_snapshot
+from humor_ros.training.snapshot import append_row, load_snapshot, save_snapshot
 
 __all__ = ["HumorStep", "HumorTrainer"]
 
@@ -222,7 +221,7 @@ class HumorTrainer:
         while self.progress < 1.0:
             report = self.train_step()
             if self.step % config.log_every == 0:
-                self._append("curve.csv", _curve_row(report))
+                append_row(self.folder / "curve.csv", _curve_row(report))
             if on_step is not None:
                 on_step(report)
             if self.step % config.snapshot_every == 0:
@@ -319,17 +318,8 @@ class HumorTrainer:
             return
         scores = quick_scores(self.averaged_network(), self.validation)
         row = {"step": float(self.step), "minutes": round(self.minutes, 2), **scores}
-        self._append("validation.csv", row)
+        append_row(self.folder / "validation.csv", row)
         _log.info("step %d: %s", self.step, {k: round(v, 3) for k, v in scores.items()})
-
-    def _append(self, name: str, row: dict[str, float]) -> None:
-        path = self.folder / name
-        fresh = not path.exists()
-        with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=list(row))
-            if fresh:
-                writer.writeheader()
-            writer.writerow({k: f"{v:.6g}" for k, v in row.items()})
 
 
 def _curve_row(report: HumorStep) -> dict[str, float]:

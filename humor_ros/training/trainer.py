@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import math
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from humor_ros.training.ema import WeightAverage
 from humor_ros.training.initial_scale import load_widened, open_gates, restart_lstms, scale_to_data
 from humor_ros.training.prefetch import batches_ahead
 from humor_ros.training.recipe_losses import recipe_losses, weighted_sum
-from humor_ros.training.snapshot import load_snapshot, save_snapshot
+from humor_ros.training.snapshot import append_row, load_snapshot, save_snapshot
 from humor_ros.training.synthesis import TrainingBatch, WindowSource
 from humor_ros.training.validation import run_network, validate
 from humor_ros.wham.network import WhamNetwork
@@ -204,7 +203,7 @@ class Trainer:
         while self.progress < 1.0:
             report = self.train_step()
             if self.step % config.log_every == 0:
-                self._append("curve.csv", _curve_row(report))
+                append_row(self.folder / "curve.csv", _curve_row(report))
             if on_step is not None:
                 on_step(report)
             if self.step % config.snapshot_every == 0:
@@ -218,17 +217,8 @@ class Trainer:
     def _write_validation(self) -> None:
         scores = self.validate()
         row = {"step": float(self.step), "minutes": round(self.minutes, 2), **scores}
-        self._append("validation.csv", row)
+        append_row(self.folder / "validation.csv", row)
         _log.info("step %d: %s", self.step, {k: round(v, 3) for k, v in scores.items()})
-
-    def _append(self, name: str, row: dict[str, float]) -> None:
-        path = self.folder / name
-        fresh = not path.exists()
-        with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=list(row))
-            if fresh:
-                writer.writeheader()
-            writer.writerow({k: f"{v:.6g}" for k, v in row.items()})
 
     def save(self) -> Path:
         """Write the snapshot of this moment."""

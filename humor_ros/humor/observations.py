@@ -14,9 +14,9 @@ from torch import Tensor
 from humor_ros.humor.state import FRAME_RATE, NUM_JOINTS
 from humor_ros.humor.window_values import WindowObservations
 from humor_ros.io.track_file import TrackFile
-from humor_ros.types import TrackingState
+from humor_ros.types import Array, TrackingState
 
-__all__ = ["MAX_GAP_S", "Segment", "observe_person"]
+__all__ = ["MAX_GAP_S", "Segment", "observe_person", "observe_rows"]
 
 #: A person who is away for longer is smoothed afresh.
 MAX_GAP_S = 3.0
@@ -80,8 +80,21 @@ def _segment(track: TrackFile, rows: NDArray[np.int64]) -> Segment:
     steady = len(set(near.tolist())) == len(rows) and bool(
         (np.abs(stamps - grid[near]) < 0.25 / FRAME_RATE).all()
     )
-    source = grid[near] if steady else stamps
-    take = _Sampler(source, grid)
+    return Segment(rows, grid, observe_rows(track, rows, grid[near] if steady else stamps, grid))
+
+
+def observe_rows(
+    track: TrackFile, rows: NDArray[np.int64], times_s: Array, grid_s: Array
+) -> WindowObservations:
+    """Bring rows of one person to given frames.
+
+    Args:
+        track: of the person.
+        rows: that are usable, by time.
+        times_s: (n,) of the rows, growing.
+        grid_s: (T,) of the frames, growing; those outside of the rows' times take the nearest.
+    """
+    take = _Sampler(times_s, grid_s)
     pixels, pixel_confidence = _pixels(track, rows)
     measured = track["tracking_state"][rows] == int(TrackingState.TRACKED)
     present = take.nearest(measured.astype(float)) * take.close()
@@ -101,7 +114,7 @@ def _segment(track: TrackFile, rows: NDArray[np.int64]) -> Segment:
     joints = take.linear(track["joints_world"][rows][:, :NUM_JOINTS])
     joints = np.where(np.isfinite(joints), joints, root[:, None])
     contacts = take.linear(track["contacts"][rows])
-    seen = WindowObservations(
+    return WindowObservations(
         root=_tensor(root),
         rotations=_tensor(np.concatenate((root_orientation[:, None], body), axis=1)),
         joints=_tensor(joints),
@@ -115,7 +128,6 @@ def _segment(track: TrackFile, rows: NDArray[np.int64]) -> Segment:
         camera_position=_tensor(take.linear(centre)),
         camera_known=known,
     )
-    return Segment(rows, grid, seen)
 
 
 class _Sampler:

@@ -13,15 +13,17 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation, Slerp
+from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from humor_ros.body import BodyModel
 from humor_ros.geometry import axis_angle_to_matrix
+from humor_ros.humor.common_ground import CommonGround, ground_plane
 from humor_ros.humor.contacts9 import nine_from_soles, soles_from_nine
 from humor_ros.humor.fit import MotionFitter
 from humor_ros.humor.networks import HumorNetwork
 from humor_ros.humor.observations import Segment, observe_person
+from humor_ros.humor.refined_rows import RefinedRows, refine_rows
 from humor_ros.humor.state import CONTACT_JOINTS, NUM_JOINTS
 from humor_ros.humor.variables import FitObservations
 from humor_ros.humor.window import SlidingWindow, SmoothedFrames, guess_ground
@@ -33,8 +35,6 @@ from humor_ros.io.track_file import TrackFile
 
 __all__ = ["SmoothedTrack", "SmoothingCounts", "ground_plane", "smooth_by_fit", "smooth_by_window"]
 
-#: Deviation of the common ground's height for a person who comes later, metres.
-_COMMON_GROUND_M = 0.03
 #: Fewest frames that are smoothed; the tracker's motion is told for shorter stretches.
 _LEAST_FRAMES = 5
 
@@ -79,14 +79,6 @@ class SmoothedTrack:
     counts: SmoothingCounts
 
 
-def ground_plane(ground: Tensor) -> NDArray[np.float64]:
-    """(4,) unit normal (up) and offset of a ground given by height and slopes (3,)."""
-    height, along_x, along_y = (float(value) for value in ground)
-    plane = np.array([-along_x, -along_y, 1.0, height])
-    result: NDArray[np.float64] = plane / np.linalg.norm(plane[:3])
-    return result
-
-
 def smooth_by_window(
     track: TrackFile,
     network: HumorNetwork | None,
@@ -114,12 +106,15 @@ def smooth_by_window(
                 network,
                 solver_body,
                 config,
-                ground=result.ground,
-                ground_information=result.ground_information(config),
+                ground=result.ground.mean(),
+                ground_information=None
+                if result.ground.mean() is None
+                else result.ground.information(config),
             )
             for told in _slide(window, segment, config):
                 result.put(rows[segment.rows], segment, told)
-            result.see_ground(window, segment)
+            if window.ground is not None and window.fallbacks < len(window.reports):
+                result.see_ground(window.ground, segment.seen.frames)
             result.counts.hops += len(window.reports)
             result.counts.fallbacks += window.fallbacks
             result.counts.seconds += sum(report.seconds for report in window.reports)
@@ -156,7 +151,7 @@ def smooth_by_fit(track: TrackFile, fitter: MotionFitter, body: BodyModel) -> Sm
             if segment.seen.frames < _LEAST_FRAMES:
                 result.counts.short_segments += 1
                 continue
-            ground = result.ground
+            ground = result.ground.mean()
             if ground is None:
                 ground = guess_ground(solver_body, segment.seen)
             joints = segment.seen.joints.clone()
@@ -186,7 +181,7 @@ def smooth_by_fit(track: TrackFile, fitter: MotionFitter, body: BodyModel) -> Sm
                 fallback=fit.diverged,
             )
             result.put(rows[segment.rows], segment, told)
-            result.add_ground(ground, segment.seen.frames)
+            result.see_ground(ground, segment.seen.frames)
             result.counts.hops += len(fit.windows)
             result.counts.fallbacks += int(fit.diverged)
     return result.finished()
@@ -215,8 +210,7 @@ class _Result:
     contacts9: NDArray[np.float32]
     body: BodyModel
     counts: SmoothingCounts = field(default_factory=SmoothingCounts)
-    ground: Tensor | None = None
-    ground_frames: float = 0.0
+    ground: CommonGround = field(default_factory=CommonGround)
 
     @classmethod
     def of(cls, track: TrackFile, body: BodyModel) -> _Result:
@@ -229,25 +223,9 @@ class _Result:
             body,
         )
 
-    def ground_information(self, config: WindowConfig) -> Tensor | None:
-        """(3,) inverse variances of the common ground; None where nobody has seen it."""
-        if self.ground is None:
-            return None
-        slope = 1.0 / config.weights.ground_slope**2
-        return torch.tensor([1.0 / _COMMON_GROUND_M**2, slope, slope], dtype=torch.float64)
-
-    def see_ground(self, window: SlidingWindow, segment: Segment) -> None:
-        """Take a person's ground into the common one."""
-        if window.ground is not None and window.fallbacks < len(window.reports):
-            self.add_ground(window.ground, segment.seen.frames)
-
-    def add_ground(self, ground: Tensor, frames: int) -> None:
-        """Weigh a ground by its frames."""
-        if self.ground is None:
-            self.ground = ground.clone()
-        share = frames / (self.ground_frames + frames)
-        self.ground = self.ground + share * (ground - self.ground)
-        self.ground_frames += frames
+    def see_ground(self, ground: Tensor, frames: int) -> None:
+        """Take the ground of one stretch into the common one."""
+        self.ground.see(str(self.ground.people), ground, frames)
 
     def put(self, rows: NDArray[np.int64], segment: Segment, told: SmoothedFrames) -> None:
         """Write told frames into the rows whose stamps they cover.
@@ -266,83 +244,49 @@ class _Result:
         rows = rows[begins & ends]
         if not len(rows):
             return
-        take = _Between(stamps, np.clip(self.columns["stamp_s"][rows], stamps[0], stamps[-1]))
-        motion = told.motion
-        turns = [take.rotations(motion.rotations[:, j]) for j in range(NUM_JOINTS)]
-        rotations = np.stack(turns, axis=1)
-        root = take.linear(motion.root.numpy())
-        speed = np.gradient(motion.root.numpy(), 1 / 30.0, axis=0) if len(motion.root) > 1 else 0.0
-        put = self.columns
-        put["betas"][rows] = motion.betas.numpy()
-        put["body_pose"][rows, : NUM_JOINTS - 1] = (
-            Rotation.from_matrix(rotations[:, 1:].reshape(-1, 3, 3)).as_rotvec().reshape(-1, 21, 3)
-        )
-        put["root_orientation_world"][rows] = rotations[:, 0]
-        put["root_position_world"][rows] = root
-        put["root_linear_velocity_world"][rows] = (
-            take.linear(speed) if isinstance(speed, np.ndarray) else 0.0
-        )
-        self._place(rows, rotations, root, motion, segment, told)
-        contacts = take.linear(told.contacts.numpy()).clip(0.0, 1.0)
-        self.contacts9[rows] = contacts
-        put["contacts"][rows] = soles_from_nine(torch.as_tensor(contacts)).numpy()
-        self.lag[rows] = np.round(take.linear(told.lag.numpy()[:, None].astype(float))[:, 0])
-
-    def _place(
-        self,
-        rows: NDArray[np.int64],
-        rotations: NDArray[np.float64],
-        root: NDArray[np.float64],
-        motion: WindowMotion,
-        segment: Segment,
-        told: SmoothedFrames,
-    ) -> None:
-        """Points in the world and the camera."""
         put = self.columns
         hands = Rotation.from_rotvec(put["body_pose"][rows, NUM_JOINTS - 1 :].reshape(-1, 3))
-        whole = np.concatenate((rotations, hands.as_matrix().reshape(len(rows), 2, 3, 3)), axis=1)
-        posed = self.body(motion.betas[None].float(), torch.as_tensor(whole).float())
-        shift = root[:, None] - posed.joints[:, :1].double().numpy()
-        joints = posed.joints.double().numpy() + shift
-        put["joints_world"][rows] = joints
-        put["contact_positions_world"][rows] = posed.feet.double().numpy() + shift
-        coco = posed.coco17.double().numpy() + shift
+        refined = refine_rows(
+            told,
+            stamps,
+            put["stamp_s"][rows],
+            hands.as_matrix().reshape(len(rows), 2, 3, 3),
+            self.body,
+        )
+        pose = Rotation.from_matrix(refined.body.reshape(-1, 3, 3)).as_rotvec()
+        put["betas"][rows] = refined.betas
+        put["body_pose"][rows, : NUM_JOINTS - 1] = pose.reshape(-1, NUM_JOINTS - 1, 3)
+        put["root_orientation_world"][rows] = refined.root_orientation
+        put["root_position_world"][rows] = refined.root_position
+        put["root_linear_velocity_world"][rows] = refined.root_velocity
+        put["joints_world"][rows] = refined.joints
+        put["contact_positions_world"][rows] = refined.feet
+        self._place_in_camera(rows, refined, segment)
+        self.contacts9[rows] = refined.contacts9
+        put["contacts"][rows] = soles_from_nine(torch.as_tensor(refined.contacts9)).numpy()
+        self.lag[rows] = np.round(refined.lag_frames)
+
+    def _place_in_camera(
+        self, rows: NDArray[np.int64], refined: RefinedRows, segment: Segment
+    ) -> None:
+        put = self.columns
         camera = segment.seen.camera_position.numpy()
         index = np.clip(
             np.searchsorted(segment.stamp_s, put["stamp_s"][rows] - 0.5 / 30.0),
             0,
             len(camera) - 1,
         )
-        centre = camera[index]
+        centre = camera[index][:, None]
         turn = put["rotation_world_camera"][rows].astype(np.float64)
-        put["joints_camera"][rows] = np.einsum("nij,nki->nkj", turn, joints - centre[:, None])
-        put["coco17_camera"][rows] = np.einsum("nij,nki->nkj", turn, coco - centre[:, None])
+        for key, points in (("joints_camera", refined.joints), ("coco17_camera", refined.coco)):
+            put[key][rows] = np.einsum("nij,nki->nkj", turn, points - centre)
         put["root_position_camera"][rows] = put["joints_camera"][rows, 0]
-        put["root_orientation_camera"][rows] = turn.transpose(0, 2, 1) @ rotations[:, 0]
+        put["root_orientation_camera"][rows] = turn.transpose(0, 2, 1) @ refined.root_orientation
 
     def finished(self) -> SmoothedTrack:
         """The value; a level ground at zero where nobody stood on one."""
-        ground = torch.zeros(3) if self.ground is None else self.ground
+        ground = self.ground.mean()
+        ground = torch.zeros(3) if ground is None else ground
         return SmoothedTrack(
             self.columns, self.lag, self.contacts9, ground_plane(ground), replace(self.counts)
         )
-
-
-class _Between:
-    """Values of frames at times between them."""
-
-    def __init__(self, stamps: NDArray[np.float64], times: NDArray[np.float64]) -> None:
-        self.stamps, self.times = stamps, times
-
-    def linear(self, values: NDArray[Any]) -> NDArray[np.float64]:
-        """(n, k) at the times."""
-        columns = [np.interp(self.times, self.stamps, values[:, i]) for i in range(values.shape[1])]
-        return np.stack(columns, axis=-1)
-
-    def rotations(self, matrices: Tensor) -> NDArray[np.float64]:
-        """(n, 3, 3) at the times."""
-        values = Rotation.from_matrix(matrices.numpy())
-        if len(self.stamps) == 1:
-            return np.repeat(values.as_matrix(), len(self.times), axis=0)
-        result: NDArray[np.float64] = Slerp(self.stamps, values)(self.times).as_matrix()
-        return result

@@ -176,6 +176,9 @@ class NoiseConfig:
         jitter_std: white noise.
         common_std: wandering of all joints together.
         hip_bias_std: additional bias of the hips, whose place is a matter of convention.
+        definition_strength: factor on how far the places that a detector means by a joint lie
+            from those of the body's regressors; they turn with the limbs and stay over a window
+            (``keypoint_definition``). 0 takes the regressors at their word.
         peak_probability: chance that a short error starts at a joint in a frame.
         peak_std: size of these errors; peak_frames: longest duration.
         gross_probability, gross_std: the same of gross errors, another part of the body or scene.
@@ -208,6 +211,7 @@ class NoiseConfig:
     jitter_std: float = 0.004
     common_std: float = 0.003
     hip_bias_std: float = 0.007
+    definition_strength: float = 0.0
     peak_probability: float = 0.03
     peak_std: float = 0.05
     peak_frames: int = 4

@@ -118,7 +118,13 @@ class HumorOptimConfig:
             :mod:`humor_ros.training.humor_start`).
         slow_rate: factor on the rate of the decoder's rows that are precise from the start then
             (see :func:`humor_ros.training.humor_start.slow_rows`).
-        bfloat16: whether posterior and prior multiply in bfloat16 (weights stay float32).
+        bfloat16: whether posterior and prior multiply in bfloat16 (weights stay float32), and
+            with ``scaled`` the decoder's layers too.
+        scaled: train in scaled numbers with pieces of long roll-outs, see
+            :mod:`humor_ros.training.humor_scaled_trainer`, in place of the published losses; of
+            those weights only ``kl``, ``contacts`` and ``forecast`` count then.
+        forecast_pieces: most pieces of ``forecast_steps`` that one such roll-out goes on for.
+        disturbed_share: share of the states that are disturbed there.
     """
 
     optimiser: str = "adamax"
@@ -141,13 +147,19 @@ class HumorOptimConfig:
     constant_velocity_start: bool = False
     slow_rate: float = 1.0
     bfloat16: bool = False
+    scaled: bool = False
+    forecast_pieces: int = 4
+    disturbed_share: float = 0.4
 
     def __post_init__(self) -> None:
         _require(self, self.optimiser in ("adamax", "adamw"), "optimiser", "'adamax' or 'adamw'")
         _require(
             self, self.schedule in ("milestones", "cosine"), "schedule", "'milestones' or 'cosine'"
         )
-        for name in ("batch_size", "forecast_steps", "forecast_batch", "forecast_every"):
+        for name in (
+            *("batch_size", "forecast_steps", "forecast_batch", "forecast_every"),
+            "forecast_pieces",
+        ):
             _require(self, getattr(self, name) >= 1, name, "at least 1")
         for name in ("single_steps", "pool_size", "warmup_steps"):
             _require(self, getattr(self, name) >= 0, name, "at least 0")
@@ -160,6 +172,7 @@ class HumorOptimConfig:
             "supervised_until",
             "own_output_from",
             "slow_rate",
+            "disturbed_share",
         ):
             _require(self, 0 <= getattr(self, name) <= 1, name, "in [0, 1]")
         _require(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from humor_ros.humor.body import HumorBody
 from humor_ros.humor.networks import HumorNetwork
@@ -142,19 +142,7 @@ class HumorTrainer:
             group["lr"] = rate
         self._draw_shapes()
         self.network.train()
-        foretold = self.progress >= optim.supervised_until
-        window, answer = self._answered()
-        terms = humor_losses(answer, window, self.body, config.loss)
-        if config.loss.forecast > 0 and foretold and self.step % optim.forecast_every == 0:
-            longer = self.training.draw(
-                optim.forecast_batch,
-                optim.forecast_steps,
-                self.generator,
-                config.data.mirror_probability,
-            )
-            terms["forecast"] = forecast_loss(self.network, longer, bfloat16=optim.bfloat16)
-        kl_share = 1.0 if optim.kl_anneal == 0 else min(1.0, self.progress / optim.kl_anneal)
-        loss = weighted_total(terms, config.loss, kl_share)
+        terms, loss = self.loss_terms()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), optim.clip_norm))
@@ -172,6 +160,23 @@ class HumorTrainer:
             gradient_norm=norm,
             minutes=self.minutes,
         )
+
+    def loss_terms(self) -> tuple[dict[str, Tensor], Tensor]:
+        """The terms of a batch without their weights, and what is minimised."""
+        config, optim = self.config, self.config.optim
+        foretold = self.progress >= optim.supervised_until
+        window, answer = self._answered()
+        terms = humor_losses(answer, window, self.body, config.loss)
+        if config.loss.forecast > 0 and foretold and self.step % optim.forecast_every == 0:
+            longer = self.training.draw(
+                optim.forecast_batch,
+                optim.forecast_steps,
+                self.generator,
+                config.data.mirror_probability,
+            )
+            terms["forecast"] = forecast_loss(self.network, longer, bfloat16=optim.bfloat16)
+        kl_share = 1.0 if optim.kl_anneal == 0 else min(1.0, self.progress / optim.kl_anneal)
+        return terms, weighted_total(terms, config.loss, kl_share)
 
     def _move(self) -> None:
         """One step of the optimiser, shortened in the rows that are to move slowly."""
@@ -246,8 +251,16 @@ class HumorTrainer:
                 "minutes": self.minutes,
                 "config": self.config.to_dict(),
                 "pool": {} if self.pool is None else self.pool.state_dict(),
+                **self.more_state(),
             },
         )
+
+    def more_state(self) -> dict[str, object]:
+        """Of a snapshot, beside the network and its optimiser; nothing here."""
+        return {}
+
+    def load_more(self, content: dict[str, object]) -> None:
+        """Undo :meth:`more_state`."""
 
     def resume(self) -> None:
         """Continue from the folder's snapshot as if the run had never stopped.
@@ -264,6 +277,7 @@ class HumorTrainer:
         torch.set_rng_state(content["torch_rng"])
         if self.pool is not None:
             self.pool.load_state_dict(content.get("pool", {}))
+        self.load_more(content)
         self.step = int(content["step"])
         self._minutes_before = float(content["minutes"])
         self._started = self._clock()

@@ -13,7 +13,7 @@ from humor_ros.humor.frames import LocalFrame, in_local_frame, local_frame, root
 from humor_ros.humor.state import INPUT_SIZE, NUM_JOINTS, MotionState
 from humor_ros.training.humor_motions import ClipTable, MotionSource
 
-__all__ = ["TransitionLibrary", "TransitionWindow", "mirrored"]
+__all__ = ["TransitionLibrary", "TransitionWindow", "mirror_rows", "mirrored"]
 
 #: In the plane x = 0.
 _REFLECTION = (-1.0, 1.0, 1.0)
@@ -156,6 +156,23 @@ def mirrored(window: TransitionWindow, where: Tensor) -> TransitionWindow:
             window.offset,
         ),
     )
+
+
+def mirror_rows(
+    past: Tensor, following: Tensor, contacts: Tensor, first: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Exchange left and right in all transitions from number ``first`` on, in place.
+
+    Args:
+        past, following: (N, 339).
+        contacts: (N, 9).
+        first: number of the first mirrored one.
+    """
+    order, sign, contact_order = _mirror_constants()
+    past[first:] = past[first:][:, order] * sign
+    following[first:] = following[first:][:, order] * sign
+    contacts[first:] = contacts[first:][:, contact_order]
+    return past, following, contacts
 
 
 @cache

@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from humor_ros.body.skeleton import COCO17_FLIP
 from humor_ros.training.config import NoiseConfig
 
 __all__ = [
@@ -23,7 +24,6 @@ __all__ = [
 
 #: Relative error of the 17 COCO joints: the face is small and rigid, wrists and hips are hard.
 JOINT_GAIN = (0.7, 0.6, 0.6, 0.7, 0.7, 0.9, 0.9, 1.1, 1.1, 1.4, 1.4, 1.1, 1.1, 1.1, 1.1, 1.2, 1.2)
-COCO_FLIP = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
 LEGS = (11, 12, 13, 14, 15, 16)
 ARMS = (5, 6, 7, 8, 9, 10)
 LIMBS = ((13, 15), (14, 16), (15,), (16,), (7, 9), (8, 10), (9,), (10,), (0, 1, 2, 3, 4))
@@ -154,7 +154,7 @@ def swap_sides(keypoints: Tensor, config: NoiseConfig, generator: torch.Generato
     joints[1, list(ARMS)] = True
     joints[2] = True
     where = active[:, :, None] & joints[kind][:, None]
-    return torch.where(where[..., None], keypoints[:, :, list(COCO_FLIP)], keypoints)
+    return torch.where(where[..., None], keypoints[:, :, list(COCO17_FLIP)], keypoints)
 
 
 def propagate_mask(mask: Tensor) -> Tensor:

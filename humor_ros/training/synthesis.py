@@ -15,6 +15,7 @@ from humor_ros.body.model import BodyModel
 from humor_ros.geometry.rotation import axis_angle_to_matrix, matrix_to_rotation_6d
 from humor_ros.training.augmentation import MotionBatch, sample_motion
 from humor_ros.training.config import CameraConfig, DataConfig, NoiseConfig
+from humor_ros.training.keypoint_definition import definition_offsets
 from humor_ros.training.keypoint_noise import (
     joint_visibility,
     keypoint_errors,
@@ -152,7 +153,11 @@ class WindowSource:
         keypoints31 = world.keypoints31 @ turn.mT
         root_camera = turn @ motion.rotations[:, :, 0]
         rotations = torch.cat([root_camera[:, :, None], motion.rotations[:, :, 1:]], 2)
-        pixels, mask = self._detect(keypoints31[:, :, :17], camera, generator)
+        meant = keypoints31[:, :, :17]
+        if self.noise.definition_strength > 0:
+            offsets = definition_offsets(rotations, self.noise.definition_strength, generator)
+            meant = meant + offsets
+        pixels, mask = self._detect(meant, camera, generator)
         bbox = self._boxes(pixels, mask, generator)
         x = normalise_keypoints(pixels, bbox, camera.image_size)
         step = hips[:, 1:] - hips[:, :-1]

@@ -186,3 +186,10 @@ def test_moving_the_module_changes_the_dtype_of_its_points(random_poses) -> None
 def test_wrong_shapes_are_named(free_body, betas, rotations, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         free_body(torch.zeros(betas), torch.zeros(rotations))
+
+
+def test_shoulders_of_coco_are_the_shoulder_joints_of_every_shape(free_body: BodyModel) -> None:
+    betas = torch.randn(8, 10, generator=torch.Generator().manual_seed(0)).to(torch.float64)
+    rest = free_body(betas, torch.eye(3, dtype=torch.float64).expand(8, 24, 3, 3))
+    torch.testing.assert_close(rest.keypoints31[:, 5:7], rest.joints[:, 16:18])
+    assert (rest.joints[:, 16] - rest.joints[:, 17]).norm(dim=-1).min() > 0.28

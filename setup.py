@@ -50,6 +50,7 @@ setup(
         ("share/humor_ros", ["package.xml", "LICENSE", "NOTICE"]),
         ("share/humor_ros/launch", _files("launch")),
         ("share/humor_ros/config", _files("config")),
+        ("share/humor_ros/config/imu", _files("config/imu")),
         ("share/humor_ros/requirements", _files("requirements")),
     ],
     # Names only: the versions that are tested together stand in requirements/.

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from humor_ros.body.skeleton import SMPL_JOINT_NAMES
 from humor_ros.detection import (
     Detector,
     DetectorConfig,
@@ -32,6 +33,7 @@ from humor_ros.geometry import PinholeCamera
 from humor_ros.human_names import person_name
 from humor_ros.inertial import BackgroundPoints, CameraMotionEstimator, InertialConfig
 from humor_ros.inertial.background_tracker import BackgroundConfig, BackgroundTracker
+from humor_ros.inertial.imu_watch import ImuWatch, ImuWatchConfig
 from humor_ros.types import (
     Array,
     CameraMotion,
@@ -56,6 +58,7 @@ _log = logging.getLogger(__name__)
 
 #: A step back in time of more than this is a restarted clock, not a late image.
 _RESTART_S = 1.0
+_NECK = SMPL_JOINT_NAMES.index("neck")
 #: SMPL joints and the COCO key-points whose confidence speaks for them.
 _JOINT_EVIDENCE: tuple[tuple[int, ...], ...] = (
     (11, 12), (11,), (12,), (5, 6, 11, 12), (13,), (14,), (5, 6, 11, 12), (15,), (16,),
@@ -85,6 +88,7 @@ class PipelineConfig:
         people: how people are followed over time.
         inertial: IMU extrinsics, noise and gaps.
         background: how the background is followed beside an IMU.
+        imu_watch: how faults of the IMU are looked for.
         stream: how the world is made. What concerns image features' delay follows from
             ``features``.
         features: image encoder beside or in the loop; None goes without.
@@ -98,6 +102,7 @@ class PipelineConfig:
     people: PeopleTrackerConfig = field(default_factory=PeopleTrackerConfig)
     inertial: InertialConfig = field(default_factory=InertialConfig)
     background: BackgroundConfig = field(default_factory=BackgroundConfig)
+    imu_watch: ImuWatchConfig = field(default_factory=ImuWatchConfig)
     stream: StreamConfig = field(default_factory=StreamConfig)
     features: FeatureConfig | None = None
     weights: Path | None = None
@@ -163,6 +168,7 @@ class TrackingPipeline:
         self._detector = detector or create_detector(self.config.detector)
         self._people = PeopleTracker(self._detector, self.config.people)
         self.inertial = CameraMotionEstimator(self.config.inertial)
+        self.imu_watch = ImuWatch(self.config.inertial, self.config.imu_watch)
         self._background = BackgroundTracker(self.config.background, timer)
         self._features: FeatureSource | None = None
         self._stream = self._make_stream()
@@ -211,6 +217,7 @@ class TrackingPipeline:
         merged = {f"pipeline.{name}": count for name, count in dict(self._counters).items()}
         merged |= {f"people.{name}": count for name, count in self._people.counters.items()}
         merged |= {f"inertial.{name}": n for name, n in self.inertial.counters.items()}
+        merged |= {f"inertial.{name}": n for name, n in self.imu_watch.counters.items()}
         if self._features is not None:
             counts = dict(self._features.statistics.counts)
             merged |= {f"features.{name}": count for name, count in counts.items()}
@@ -223,7 +230,9 @@ class TrackingPipeline:
 
     def add_imu(self, sample: ImuSample) -> None:
         """Take one IMU sample; samples come in before the image that they precede."""
-        self.inertial.add_imu(sample)
+        admitted = self.imu_watch.admit(sample)
+        if admitted is not None:
+            self.inertial.add_imu(admitted)
 
     def add_camera_pose(
         self, stamp_s: float, rotation_world_camera: Array, position_world_camera: Array | None
@@ -246,6 +255,7 @@ class TrackingPipeline:
     def _forget_motion(self, reason: str) -> None:
         self._stream.reset()
         self.inertial.reset(reason)
+        self.imu_watch.forget()
         self._published.clear()
 
     def warm_up(self, width: int = 1280, height: int = 720) -> None:
@@ -299,7 +309,7 @@ class TrackingPipeline:
         with self._timed("detection", timings):
             tracks = self._people.update(image_bgr, stamp_s)
         background = None
-        if self.inertial.hears_imu:
+        if self.inertial.hears_imu or self.imu_watch.rates_distrusted:
             with self._timed("background", timings):
                 background = self._background.update(
                     image_bgr,
@@ -336,6 +346,9 @@ class TrackingPipeline:
             _human_state(track, person, stamp_s)
             for track, person in zip(followed, motions, strict=True)
         ]
+        self.imu_watch.look(
+            observation.background, self.inertial.state.rotation_camera_imu, _people_up(humans)
+        )
         gone = set(self._published) - {track.track_id for track in followed}
         lost = [_lost(self._published[track_id], stamp_s) for track_id in sorted(gone)]
         self._published = {
@@ -470,6 +483,16 @@ def _human_state(track: Track, person: PersonMotion, stamp_s: float) -> HumanSta
         keypoints_image=np.asarray(track.keypoints, dtype=float),
         box_xyxy=np.asarray(track.box_xyxy, dtype=float),
     )
+
+
+def _people_up(humans: list[HumanState]) -> list[Array]:
+    """(3,) unit vectors from pelvis to neck of the people seen, camera axes."""
+    ups = [
+        human.joints_camera[_NECK] - human.joints_camera[0]
+        for human in humans
+        if human.tracking_state is TrackingState.TRACKED
+    ]
+    return [up / length for up in ups if (length := float(np.linalg.norm(up))) > 0.0]
 
 
 def _lost(human: HumanState, stamp_s: float) -> HumanState:

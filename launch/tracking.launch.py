@@ -36,7 +36,11 @@ _PARAMETER_OF_ARGUMENT = {
     "weights": "weights_path",
     "image_encoder": "features.encoder_path",
     "world_mode": "world_mode",
+    "imu_source": "imu.source",
 }
+
+#: Cameras whose IMU's noise config/imu/ holds.
+_IMU_PRESETS = ("realsense_d435i", "realsense_d455", "zed_2i", "oak_d_bno085", "oak_d_bmi270")
 
 #: Fast DDS reads the second name up to Jazzy, and the first since.
 _PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
@@ -66,6 +70,32 @@ def _arguments(share: str) -> list[DeclareLaunchArgument]:
             default_value="imu",
             description="Topic of an IMU fixed to the camera (sensor_msgs/Imu). Optional: without "
             "messages there, the camera's motion comes from odometry or TF, else it is static.",
+        ),
+        DeclareLaunchArgument(
+            "gyro",
+            default_value="gyro",
+            description="Topic of a gyroscope apart from its accelerometer (sensor_msgs/Imu), as "
+            "RealSense's gyro/sample; read with imu_source:=gyro_accel in place of imu.",
+        ),
+        DeclareLaunchArgument(
+            "accel",
+            default_value="accel",
+            description="Topic of an accelerometer apart from its gyroscope (sensor_msgs/Imu), as "
+            "RealSense's accel/sample; read with imu_source:=gyro_accel in place of imu.",
+        ),
+        DeclareLaunchArgument(
+            "imu_source",
+            default_value="",
+            choices=["", "imu", "gyro_accel"],
+            description="Whether the IMU comes on the topic imu, or on gyro and accel; empty: as "
+            "in params_file, where imu is the default.",
+        ),
+        DeclareLaunchArgument(
+            "imu_preset",
+            default_value="",
+            choices=["", *_IMU_PRESETS],
+            description="Noise and ranges of the IMU in a known camera, from config/imu/; wins "
+            "over params_file. Empty: as in params_file, where a consumer part is assumed.",
         ),
         DeclareLaunchArgument(
             "odom",
@@ -175,7 +205,11 @@ def _parameters(context: LaunchContext) -> list:
     given["use_sim_time"] = value("use_sim_time") == "true"
     if value("compressed") == "true":
         given["compressed"] = True
-    return [value("params_file"), given]
+    files = [value("params_file")]
+    if value("imu_preset"):
+        share = get_package_share_directory("humor_ros")
+        files.append(os.path.join(share, "config", "imu", value("imu_preset") + ".yaml"))
+    return [*files, given]
 
 
 def _autostart(tracker: LifecycleNode, full_name: str) -> list[Action]:
@@ -225,7 +259,8 @@ def _autostart(tracker: LifecycleNode, full_name: str) -> list[Action]:
 
 def _start(context: LaunchContext) -> list[Action]:
     image = LaunchConfiguration("image")
-    inputs = [(name, LaunchConfiguration(name)) for name in ("image", "camera_info", "imu", "odom")]
+    topics = ("image", "camera_info", "imu", "gyro", "accel", "odom")
+    inputs = [(name, LaunchConfiguration(name)) for name in topics]
     namespace = LaunchConfiguration("namespace")
     transport = _transport_environment(LaunchConfiguration("dds_profile").perform(context))
     tracker = LifecycleNode(

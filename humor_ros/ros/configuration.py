@@ -11,12 +11,24 @@ import numpy as np
 from humor_ros.detection import DetectorConfig, PeopleTrackerConfig
 from humor_ros.features.online import FeatureConfig
 from humor_ros.inertial import InertialConfig
+from humor_ros.inertial.background_tracker import BackgroundConfig
+from humor_ros.inertial.imu_watch import ImuWatchConfig
 from humor_ros.pipeline import PipelineConfig
 from humor_ros.ros.rotation_door import matrix_from_quaternion_xyzw
 from humor_ros.types import Array
 from humor_ros.wham.stream import StreamConfig
 
 __all__ = ["configured_extrinsics", "pipeline_config"]
+
+#: Noise of the IMU: parameters below ``imu.`` and fields of InertialConfig of the same name.
+_NOISE = (
+    "gyroscope_noise_density",
+    "gyroscope_random_walk",
+    "gyroscope_bias_stability",
+    "accelerometer_noise_density",
+    "accelerometer_random_walk",
+    "accelerometer_bias_stability",
+)
 
 
 def configured_extrinsics(values: Mapping[str, Any]) -> Array | None:
@@ -69,6 +81,23 @@ def pipeline_config(values: Mapping[str, Any]) -> PipelineConfig:
         inertial=InertialConfig(
             rotation_camera_imu=configured_extrinsics(values),
             imu_time_offset_s=values["imu.time_offset"],
+            gyroscope_bias=tuple(values["imu.gyroscope_bias"]),
+            mounting_std=values["imu.mounting_std"],
+            time_offset_std_s=values["imu.time_offset_std"],
+            self_calibration=values["imu.self_calibration"],
+            **{name: values[f"imu.{name}"] for name in _NOISE},
+        ),
+        background=BackgroundConfig(
+            enabled=values["background.enabled"],
+            interval_s=values["background.interval"],
+            points=values["background.points"],
+            width=values["background.width"],
+            budget=values["background.budget"],
+        ),
+        imu_watch=ImuWatchConfig(
+            enabled=values["imu.fault_detection"],
+            gyroscope_range=values["imu.gyroscope_range"],
+            accelerometer_range=values["imu.accelerometer_range"],
         ),
         stream=StreamConfig(
             world_mode=values["world_mode"],

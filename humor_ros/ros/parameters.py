@@ -201,6 +201,172 @@ _IMU = (
         minimum=-1.0,
         maximum=1.0,
     ),
+    _P(
+        "imu.source",
+        "imu",
+        "Topics of the IMU: imu carries both sensors; gyro_accel reads gyro and accel apart, as "
+        "RealSense publishes them without unite_imu_method, accelerations interpolated to the "
+        "gyroscope's stamps",
+        choices=("imu", "gyro_accel"),
+    ),
+    _P(
+        "imu.angular_velocity_unit",
+        "rad/s",
+        "Unit of the angular velocities in the messages; all but rad/s is a driver's mistake "
+        "(REP-103) that this mends",
+        choices=("rad/s", "deg/s"),
+    ),
+    _P(
+        "imu.linear_acceleration_unit",
+        "m/s^2",
+        "Unit of the accelerations in the messages; all but m/s^2 is a driver's mistake (REP-103) "
+        "that this mends",
+        choices=("m/s^2", "g"),
+    ),
+    _P(
+        "imu.gyroscope_noise_density",
+        1.5e-4,
+        "White noise of the gyroscope, from an Allan plot or the data sheet (deg/s/sqrt(Hz) times "
+        "0.01745)",
+        unit="rad/s/sqrt(Hz)",
+        minimum=0.0,
+        maximum=1.0,
+    ),
+    _P(
+        "imu.gyroscope_random_walk",
+        3.0e-5,
+        "Random walk of the gyroscope's bias, from an Allan plot, some ten times for what the "
+        "model leaves out",
+        unit="rad/s^2/sqrt(Hz)",
+        minimum=0.0,
+        maximum=1.0,
+    ),
+    _P(
+        "imu.gyroscope_bias",
+        [0.0, 0.0, 0.0],
+        "Bias of the gyroscope that is known beforehand, IMU axes, subtracted",
+        unit="rad/s",
+        length=3,
+    ),
+    _P(
+        "imu.gyroscope_bias_stability",
+        8.7e-3,
+        "Standard deviation of the gyroscope's bias at the start (the data sheet's zero-rate "
+        "offset)",
+        unit="rad/s",
+        minimum=0.0,
+        maximum=1.0,
+    ),
+    _P(
+        "imu.gyroscope_range",
+        0.0,
+        "Full scale of the gyroscope, to see when it saturates; 0 sees it by plateaus",
+        unit="rad/s",
+        minimum=0.0,
+        maximum=100.0,
+    ),
+    _P(
+        "imu.accelerometer_noise_density",
+        2.0e-3,
+        "White noise of the accelerometer, from an Allan plot or the data sheet (ug/sqrt(Hz) "
+        "times 9.8e-6)",
+        unit="m/s^2/sqrt(Hz)",
+        minimum=0.0,
+        maximum=10.0,
+    ),
+    _P(
+        "imu.accelerometer_random_walk",
+        3.0e-4,
+        "Random walk of the accelerometer's bias, from an Allan plot, some ten times for what the "
+        "model leaves out",
+        unit="m/s^3/sqrt(Hz)",
+        minimum=0.0,
+        maximum=10.0,
+    ),
+    _P(
+        "imu.accelerometer_bias_stability",
+        0.05,
+        "Standard deviation of the accelerometer's bias at the start (the data sheet's zero-g "
+        "offset, after calibration)",
+        unit="m/s^2",
+        minimum=0.0,
+        maximum=10.0,
+    ),
+    _P(
+        "imu.accelerometer_range",
+        0.0,
+        "Full scale of the accelerometer, to see when it saturates; 0 sees it by plateaus",
+        unit="m/s^2",
+        minimum=0.0,
+        maximum=1000.0,
+    ),
+    _P(
+        "imu.mounting_std",
+        0.0175,
+        "Standard deviation of the rotation camera<-imu that TF or parameters tell, each axis",
+        unit="rad",
+        minimum=0.0,
+        maximum=1.0,
+    ),
+    _P(
+        "imu.time_offset_std",
+        0.005,
+        "Standard deviation of imu.time_offset",
+        unit="s",
+        minimum=0.0,
+        maximum=0.1,
+    ),
+    _P(
+        "imu.self_calibration",
+        True,
+        "Apply time offset and rotation camera<-imu that gyroscope and background agree on, slowly "
+        "and once they are certain; both are told in diagnostics and the log either way",
+    ),
+    _P(
+        "imu.fault_detection",
+        True,
+        "Look for an IMU that is stuck, saturated, in wrong units or axes, leave out what it harms "
+        "and tell the remedy",
+    ),
+)
+
+_BACKGROUND = (
+    _P(
+        "background.enabled",
+        True,
+        "Follow the background, people left out, beside an IMU: it bounds heading, finds the "
+        "gyroscope's bias and calibrates the IMU; without it heading drifts",
+    ),
+    _P(
+        "background.interval",
+        0.1,
+        "Time between two looks at the background",
+        unit="s",
+        minimum=0.02,
+        maximum=2.0,
+    ),
+    _P(
+        "background.points",
+        120,
+        "Points followed at most",
+        minimum=20,
+        maximum=1000,
+    ),
+    _P(
+        "background.width",
+        640,
+        "Width of the reduced image in which they are followed",
+        unit="pixels",
+        minimum=160,
+        maximum=4096,
+    ),
+    _P(
+        "background.budget",
+        0.08,
+        "Share of one core that it may cost; above it looks become rarer, then cease",
+        minimum=0.001,
+        maximum=1.0,
+    ),
 )
 
 _CAMERA_POSE = (
@@ -327,6 +493,7 @@ TRACKER_PARAMETERS: tuple[ParameterSpec, ...] = (
     *_DETECTOR,
     *_CAMERA,
     *_IMU,
+    *_BACKGROUND,
     *_CAMERA_POSE,
     *_TRACKING,
     *_FRAMES,

@@ -18,6 +18,10 @@ WANTED = {
     "image",
     "camera_info",
     "imu",
+    "gyro",
+    "accel",
+    "imu_source",
+    "imu_preset",
     "odom",
     "compressed",
     "params_file",
@@ -65,7 +69,7 @@ def _tracker(actions: list[Any]) -> launch_stub.LifecycleNode:
 def _overrides(actions: list[Any]) -> dict[str, Any]:
     return {
         name: getattr(value, "value", value)
-        for name, value in _tracker(actions).parameters[1].items()
+        for name, value in _tracker(actions).parameters[-1].items()
     }
 
 
@@ -182,6 +186,32 @@ def test_world_modes_are_those_of_the_node(
         if a.name == "world_mode"
     )
     assert argument.choices == ["", *spec.choices]
+
+
+def test_every_preset_of_an_imu_is_a_choice_and_a_file(
+    description: launch_stub.LaunchDescription, started: Callable[..., list[Any]]
+) -> None:
+    (argument,) = (
+        a
+        for a in _of(description.entities, launch_stub.DeclareLaunchArgument)
+        if a.name == "imu_preset"
+    )
+    files = {path.stem: path for path in (ROOT / "config/imu").glob("*.yaml")}
+    assert set(argument.choices) == {"", *files}
+    for name, path in files.items():
+        given = _tracker(started(imu_preset=name, params_file="/p.yaml")).parameters
+        assert given[:2] == ["/p.yaml", str(path)]
+
+
+def test_separate_topics_of_an_imu_are_remapped_and_chosen(
+    started: Callable[..., list[Any]],
+) -> None:
+    actions = started(imu_source="gyro_accel", gyro="/cam/gyro/sample", accel="/cam/accel/sample")
+    assert _overrides(actions)["imu.source"] == "gyro_accel"
+    context = launch_stub.LaunchContext({"gyro": "/cam/gyro/sample", "accel": "/cam/accel/sample"})
+    remapped = dict(_tracker(actions).remappings)
+    assert evaluate(context, remapped["gyro"]) == "/cam/gyro/sample"
+    assert evaluate(context, remapped["accel"]) == "/cam/accel/sample"
 
 
 def test_compressed_images_follow_the_image_topic(started: Callable[..., list[Any]]) -> None:

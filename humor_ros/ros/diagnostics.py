@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -101,7 +101,13 @@ class Snapshot:
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
-def diagnostic_array(name: str, stamp: Time, now: Snapshot, new_troubles: int) -> DiagnosticArray:
+def diagnostic_array(
+    name: str,
+    stamp: Time,
+    now: Snapshot,
+    new_troubles: int,
+    further: Sequence[DiagnosticStatus] = (),
+) -> DiagnosticArray:
     """The message of this second.
 
     Args:
@@ -109,6 +115,7 @@ def diagnostic_array(name: str, stamp: Time, now: Snapshot, new_troubles: int) -
         stamp: now.
         now: state of the node.
         new_troubles: troubles counted since the last message.
+        further: statuses of parts, after that of the node.
     """
     level, summary = _judge(now, new_troubles)
     values = {
@@ -133,7 +140,7 @@ def diagnostic_array(name: str, stamp: Time, now: Snapshot, new_troubles: int) -
         hardware_id=name,
         values=[KeyValue(key=key, value=value) for key, value in values.items()],
     )
-    return DiagnosticArray(header=Header(stamp=stamp), status=[status])
+    return DiagnosticArray(header=Header(stamp=stamp), status=[status, *further])
 
 
 def _judge(now: Snapshot, new_troubles: int) -> tuple[bytes, str]:
@@ -150,6 +157,8 @@ def _judge(now: Snapshot, new_troubles: int) -> tuple[bytes, str]:
         return DiagnosticStatus.WARN, "waiting for a usable camera_info"
     if new_troubles:
         return DiagnosticStatus.WARN, f"{new_troubles} inputs with trouble in the last second"
+    if now.facts.get("imu_faults", "none") != "none":
+        return DiagnosticStatus.WARN, f"fault of the IMU: {now.facts['imu_faults']}"
     if now.camera == "assumed":
         return DiagnosticStatus.WARN, "camera not calibrated: focal length assumed"
     if now.imu_expected and now.camera_mode == "static":

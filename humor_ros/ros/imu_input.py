@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 from sensor_msgs.msg import Imu
 
+from humor_ros.inertial.stamp_watch import ClockPair
 from humor_ros.ros.frame_queue import ImuQueue
+from humor_ros.ros.imu_topics import GyroAccelTopics
 from humor_ros.ros.reports import Reporter
 from humor_ros.ros.tf_buffer import TransformUnavailable
 from humor_ros.ros.tf_door import TransformListener
 from humor_ros.types import Array, ImuSample
 
-__all__ = ["ImuInput"]
+__all__ = ["ImuInput", "ImuUnits"]
 
 #: TF is asked again after this long, seconds.
 _RETRY_S = 0.5
@@ -19,6 +26,28 @@ _RETRY_S = 0.5
 _HELD_S = 1.0
 #: An IMU whose newest sample is older than this before an image is not waited for, seconds.
 _SILENT_S = 0.5
+_STANDARD_GRAVITY = 9.80665
+
+
+@dataclass(frozen=True)
+class ImuUnits:
+    """What the numbers in the messages must be multiplied with to be rad/s and m/s².
+
+    Attributes:
+        rate: for angular velocities.
+        acceleration: for accelerations.
+    """
+
+    rate: float = 1.0
+    acceleration: float = 1.0
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> ImuUnits:
+        """As the tracker's parameters say."""
+        return cls(
+            np.pi / 180.0 if values["imu.angular_velocity_unit"] == "deg/s" else 1.0,
+            _STANDARD_GRAVITY if values["imu.linear_acceleration_unit"] == "g" else 1.0,
+        )
 
 
 class ImuInput:
@@ -28,11 +57,31 @@ class ImuInput:
         reporter: tells of missing transforms.
         listener: where TF is asked; None when the extrinsics are known from parameters.
         time_offset_s: added to IMU stamps for waiting, seconds (the pipeline adds it itself).
+        units: of the messages.
+        clocks: follows the stamps of IMU and images.
+        apart: gyroscope and accelerometer come on topics of their own.
+
+    Attributes:
+        accel: the accelerometer's topic where it is apart; None else.
+        newest_stamp_s: of the newest message, seconds.
+        clock_dropped: samples left out because the IMU's clock jumped.
     """
 
     def __init__(
-        self, reporter: Reporter, listener: TransformListener | None, time_offset_s: float = 0.0
+        self,
+        reporter: Reporter,
+        listener: TransformListener | None,
+        time_offset_s: float = 0.0,
+        *,
+        units: ImuUnits | None = None,
+        clocks: ClockPair | None = None,
+        apart: bool = False,
     ) -> None:
+        self._units = units or ImuUnits()
+        self._clocks = clocks or ClockPair()
+        self._told_bursts = self._told_jumps = 0
+        self.accel = GyroAccelTopics(reporter) if apart else None
+        self.clock_dropped = 0
         self._reporter = reporter
         self._from_tf = listener is not None
         self._listener = listener
@@ -57,7 +106,8 @@ class ImuInput:
     @property
     def needs_transforms(self) -> bool:
         """Whether TF still has to tell how the IMU is mounted."""
-        return not self._known
+        apart = self._from_tf and self.accel is not None and self.accel.needs_transforms
+        return not self._known or apart
 
     def use(self, listener: TransformListener | None) -> None:
         """Ask this listener from now on."""
@@ -68,6 +118,7 @@ class ImuInput:
         stamp = message.header.stamp
         stamp_s = stamp.sec + 1e-9 * stamp.nanosec
         self.newest_stamp_s = stamp_s
+        self._clocks.imu.note(stamp_s, time.monotonic())
         self._queue.put(stamp_s + self._offset_s, message)
 
     def wait_until(self, stamp_s: float, timeout_s: float) -> bool:
@@ -94,7 +145,11 @@ class ImuInput:
         messages = self._queue.drain()
         if messages:
             self._note_frame(messages[-1].header.frame_id)
-        self._held.extend(map(_sample, messages))
+        self._tell_of_stamps()
+        if self._clocks.apart_s:
+            self.clock_dropped += len(messages)
+            messages = []
+        self._held.extend(self._samples(messages, now_s))
         rotation = None if self._known else self._ask_mounting(camera_frame, now_s)
         if self._known:
             samples, self._held = self._held, []
@@ -108,6 +163,46 @@ class ImuInput:
         """Drop what is queued (the clock was set back)."""
         self._queue.clear()
         self._held = []
+        if self.accel is not None:
+            self.accel.forget()
+
+    def _samples(self, messages: list[Imu], now_s: float) -> list[ImuSample]:
+        """Messages in SI units; with the accelerations of their own topic where that is apart."""
+        samples = [_sample(message, self._units) for message in messages]
+        if self.accel is None:
+            return samples
+        listener = self._listener if self._from_tf else None
+        return self.accel.merged(
+            samples, self._frame or "", listener, self._units.acceleration, now_s
+        )
+
+    def _tell_of_stamps(self) -> None:
+        """Bursts and jumps of the IMU's clock since the last image."""
+        watch, apart_s = self._clocks.imu, self._clocks.apart_s
+        bursts, self._told_bursts = watch.bursts - self._told_bursts, watch.bursts
+        if bursts:
+            self._reporter.say(
+                "imu_bursts",
+                "topic imu: many samples arrive late and at once; the image before them went "
+                "without; let the driver send each sample (smaller batches, latency timer of a "
+                "USB serial port to 1 ms), or raise imu.wait",
+                count=bursts,
+            )
+        jumps, self._told_jumps = watch.jumps - self._told_jumps, watch.jumps
+        if jumps:
+            self._reporter.say(
+                "imu_clock_jumps",
+                f"topic imu: the clock of the stamps jumped ({watch.jumped_s:+.1f} s in all); let "
+                "the driver stamp by the system's clock",
+                count=jumps,
+            )
+        if apart_s:
+            self._reporter.say(
+                "imu_clock_apart",
+                f"topic imu: its clock jumped by {apart_s:+.1f} s and that of the images did not; "
+                "the IMU is not used until they fit again; restart the driver, or let both stamp "
+                "by the system's clock",
+            )
 
     def _ask_mounting(self, camera_frame: str, now_s: float) -> Array | None:
         """Ask TF for the mounting, seldom."""
@@ -151,13 +246,14 @@ class ImuInput:
         self._frame = frame
 
 
-def _sample(message: Imu) -> ImuSample:
+def _sample(message: Imu, units: ImuUnits) -> ImuSample:
     stamp = message.header.stamp
     rate, force = message.angular_velocity, message.linear_acceleration
     # REP-145: a covariance that begins with -1 says that there is no such measurement.
     has_force = message.linear_acceleration_covariance[0] != -1.0
+    acceleration = units.acceleration * np.array((force.x, force.y, force.z)) if has_force else None
     return ImuSample(
         stamp_s=stamp.sec + 1e-9 * stamp.nanosec,
-        angular_velocity=np.array((rate.x, rate.y, rate.z)),
-        linear_acceleration=np.array((force.x, force.y, force.z)) if has_force else None,
+        angular_velocity=units.rate * np.array((rate.x, rate.y, rate.z)),
+        linear_acceleration=acceleration,
     )

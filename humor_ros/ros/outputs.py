@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import Image, Imu, JointState
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from humor_ros.geometry import PinholeCamera
 from humor_ros.msg import FootContacts, HumanStates
+from humor_ros.ros.camera_imu import camera_imu_message
 from humor_ros.ros.conversion import contacts_to_message, frame_to_message
 from humor_ros.ros.derived_human import DerivedHuman
 from humor_ros.ros.joint_states import smpl_joint_state
@@ -78,6 +79,7 @@ class Outputs:
         self._contacts = publisher(FootContacts, "~/contacts", output_qos(50))
         self._joints = publisher(JointState, "~/joint_states", output_qos(50))
         self._markers = publisher(MarkerArray, "~/markers", output_qos())
+        self._camera_imu = publisher(Imu, "~/camera_imu", output_qos(50))
         self._overlay = publisher(Image, "~/image_overlay", image_qos())
         self._sender = make_sender(node) if values["tf.enabled"] else None
         self._bodies = Rep155Bodies(node) if values["rep155.enabled"] else None
@@ -106,6 +108,8 @@ class Outputs:
                 human.latency = latency_s
             self._humans.publish(message)
         self._send_transforms(alive, result, context, world)
+        if self._camera_imu.get_subscription_count():
+            self._camera_imu.publish(camera_imu_message(result.camera, header))
         if self._contacts.get_subscription_count():
             for human in alive:
                 self._contacts.publish(contacts_to_message(human.state, world))
@@ -150,6 +154,7 @@ class Outputs:
             self._contacts,
             self._joints,
             self._markers,
+            self._camera_imu,
             self._overlay,
         ):
             self._node.destroy_publisher(publisher)

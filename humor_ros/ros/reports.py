@@ -30,6 +30,13 @@ COUNTER_MESSAGES: dict[str, str] = {
     "check the driver's rate and the network",
     "inertial.imu_missing_intervals": "topic imu: no samples between two images; the camera "
     "counts as static meanwhile",
+    "inertial.imu_catch_ups": "topic imu: samples of a silence came afterwards, many at once; the "
+    "motion missed is turned in slowly; see imu_bursts",
+    "inertial.imu_buffer_overflows": "topic imu: samples come and images do not; the oldest are "
+    "dropped",
+    "inertial.background_switched_off": "the background disagrees with the IMU and is not used for "
+    "some seconds; a scene that moves as a whole does that, or an IMU that is not fixed to the "
+    "camera",
     "inertial.pose_invalid": "camera poses that are not finite or no rotation are left out; check "
     "odom or TF",
     "features.late": "image features come later than features.max_age and are dropped; "

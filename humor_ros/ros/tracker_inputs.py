@@ -10,13 +10,15 @@ from nav_msgs.msg import Odometry
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu
 
+from humor_ros.inertial.stamp_watch import ClockPair
 from humor_ros.ros.camera_input import CameraInput
 from humor_ros.ros.camera_pose_input import CameraPoseInput
 from humor_ros.ros.frame_queue import NewestFrame
-from humor_ros.ros.imu_input import ImuInput
+from humor_ros.ros.imu_input import ImuInput, ImuUnits
 from humor_ros.ros.qos import camera_info_qos, image_qos, imu_qos
 from humor_ros.ros.reports import Reporter
 from humor_ros.ros.tf_door import TransformListener, make_listener
+from humor_ros.ros.time_conversion import seconds_from_stamp
 
 __all__ = ["TrackerInputs"]
 
@@ -33,6 +35,7 @@ class TrackerInputs:
         frames: mailbox of images.
         camera: calibration.
         imu: IMU samples; None when the IMU is not used.
+        clocks: whether the stamps of IMU and images run together.
         poses: camera poses; None without a source of them.
     """
 
@@ -47,6 +50,7 @@ class TrackerInputs:
             assume=values["assume_camera"],
             timeout_s=values["camera_info_timeout"],
         )
+        self.clocks = ClockPair()
         self.imu: ImuInput | None = None
         self.poses: CameraPoseInput | None = None
         self._listener: TransformListener | None = None
@@ -56,7 +60,14 @@ class TrackerInputs:
             self._listener = make_listener(node)
         if values["imu.enabled"]:
             listener = self._listener if asks_mounting else None
-            self.imu = ImuInput(reporter, listener, values["imu.time_offset"])
+            self.imu = ImuInput(
+                reporter,
+                listener,
+                values["imu.time_offset"],
+                units=ImuUnits.of(values),
+                clocks=self.clocks,
+                apart=values["imu.source"] == "gyro_accel",
+            )
         if source != "none" and self._listener is not None:
             self.poses = CameraPoseInput(
                 source, values["camera_pose.world_frame"], self._listener, reporter
@@ -74,7 +85,12 @@ class TrackerInputs:
             create(kind, topic, self._on_image, image_qos()),
             create(CameraInfo, "camera_info", self.camera.offer, camera_info_qos()),
         ]
-        if self.imu is not None:
+        if self.imu is not None and self.imu.accel is not None:
+            self._subscriptions += [
+                create(Imu, "gyro", self.imu.put, imu_qos()),
+                create(Imu, "accel", self.imu.accel.put, imu_qos()),
+            ]
+        elif self.imu is not None:
             self._subscriptions.append(create(Imu, "imu", self.imu.put, imu_qos()))
         if self.poses is not None and self._values["camera_pose.source"] == "odom":
             self._subscriptions.append(create(Odometry, "odom", self.poses.put, imu_qos()))
@@ -115,4 +131,5 @@ class TrackerInputs:
 
     def _on_image(self, message: Image | CompressedImage) -> None:
         self._image_at_s = time.monotonic()
+        self.clocks.note_image(seconds_from_stamp(message.header.stamp), self._image_at_s)
         self.frames.put(message)

@@ -23,6 +23,7 @@ from humor_ros.pipeline import TrackingPipeline
 from humor_ros.ros.configuration import pipeline_config
 from humor_ros.ros.diagnostics import diagnostic_array
 from humor_ros.ros.frame_names import FrameNames
+from humor_ros.ros.inertial_status import calibration_parameters
 from humor_ros.ros.log_bridge import LogBridge
 from humor_ros.ros.outputs import Outputs
 from humor_ros.ros.parameter_spec import declare_all, read_all, refusal_callback
@@ -31,7 +32,7 @@ from humor_ros.ros.qos import output_qos
 from humor_ros.ros.reports import Reporter
 from humor_ros.ros.shutdown import StopSignal, initialise, spin_until_stopped
 from humor_ros.ros.tracker_inputs import TrackerInputs
-from humor_ros.ros.tracker_status import active_snapshot, idle_snapshot
+from humor_ros.ros.tracker_status import active_snapshot, idle_snapshot, motion_status
 from humor_ros.ros.tracking_worker import Pipeline, TrackingWorker
 
 __all__ = ["TrackerNode", "main"]
@@ -75,6 +76,7 @@ class TrackerNode(LifecycleNode):
         self._inputs: TrackerInputs | None = None
         self._worker: TrackingWorker | None = None
         self._troubles = 0
+        self._told_calibration = False
         self._failure = ""
         declare_all(self, TRACKER_PARAMETERS)
         self.add_on_set_parameters_callback(
@@ -205,16 +207,32 @@ class TrackerNode(LifecycleNode):
     def _each_second(self) -> None:
         self._refresh_dynamic_parameters()
         troubles = self._reporter.counters
+        name = self.get_fully_qualified_name()
+        further = []
         if self._worker is None or self._inputs is None:
             now = idle_snapshot(troubles, self._failure)
         else:
             self._inputs.listen_while_needed()
             now = active_snapshot(self._worker, self._inputs, self._values, troubles)
+            further = [motion_status(name, self._worker, self._inputs, self._values)]
+            self._tell_calibration(self._worker)
         total = sum(troubles.values())
         stamp = self.get_clock().now().to_msg()
-        name = self.get_fully_qualified_name()
-        self._diagnostics.publish(diagnostic_array(name, stamp, now, total - self._troubles))
+        new = total - self._troubles
+        self._diagnostics.publish(diagnostic_array(name, stamp, now, new, further))
         self._troubles = total
+
+    def _tell_calibration(self, worker: TrackingWorker) -> None:
+        """Log what self-calibration found, once, as parameters to copy."""
+        state = worker.inertial_state
+        if self._told_calibration or state is None:
+            return
+        found = calibration_parameters(state, self._values)
+        if found is not None:
+            self._told_calibration = True
+            self.get_logger().info(
+                f"self-calibration of the IMU is confident; to start with it next time: {found}"
+            )
 
 
 def main(args: list[str] | None = None) -> None:

@@ -7,14 +7,18 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticStatus
+
 from humor_ros.features.feature_report import FeatureStatus
 from humor_ros.human_names import person_name
 from humor_ros.ros import image_door, rep155, rotation_door, tf_door
 from humor_ros.ros.diagnostics import Snapshot
+from humor_ros.ros.imu_reports import fault_name
+from humor_ros.ros.inertial_status import inertial_facts, inertial_status
 from humor_ros.ros.tracker_inputs import TrackerInputs
 from humor_ros.ros.tracking_worker import TrackingWorker
 
-__all__ = ["active_snapshot", "feature_facts", "idle_snapshot"]
+__all__ = ["active_snapshot", "feature_facts", "idle_snapshot", "motion_status"]
 
 
 def idle_snapshot(troubles: Mapping[str, int], failure: str) -> Snapshot:
@@ -66,6 +70,10 @@ def active_snapshot(
     if inputs.imu is not None:
         totals["imu_received"] = inputs.imu.received
         totals["imu_overflowed"] = inputs.imu.overflowed
+        totals["imu_clock_dropped"] = inputs.imu.clock_dropped
+        if inputs.imu.accel is not None:
+            totals["accel_received"] = inputs.imu.accel.received
+            totals["gyro_without_accel"] = inputs.imu.accel.bare
     return Snapshot(
         active=True,
         frames=worker.times.summary(time.monotonic()),
@@ -89,9 +97,26 @@ def active_snapshot(
             "image_decoder": image_door.BACKEND,
             "rotations": rotation_door.BACKEND,
             **feature_facts(worker.feature_status, values),
+            "imu_faults": ", ".join(fault_name(fault) for fault in worker.imu_faults) or "none",
             "hri_msgs": "yes" if rep155.HAS_HRI_MSGS else "no (roi, skeleton2d, tracked off)",
         },
     )
+
+
+def motion_status(
+    name: str, worker: TrackingWorker, inputs: TrackerInputs, values: Mapping[str, Any]
+) -> DiagnosticStatus:
+    """The camera's motion: attitude, biases, calibration, faults of the IMU.
+
+    Args:
+        name: of the node, with its namespace.
+        worker: its worker.
+        inputs: its queues.
+        values: its parameters by name.
+    """
+    result = worker.last_result
+    facts = inertial_facts(result.camera if result else None, worker.inertial_state, values)
+    return inertial_status(name, facts, worker.imu_faults, inputs.imu is not None)
 
 
 def feature_facts(status: FeatureStatus, values: Mapping[str, Any]) -> dict[str, str]:

@@ -20,11 +20,14 @@ from std_msgs.msg import Header
 
 from humor_ros.features.feature_report import FeatureStatus
 from humor_ros.geometry import PinholeCamera
+from humor_ros.inertial import InertialState
+from humor_ros.inertial.imu_faults import ImuFault
 from humor_ros.io.image_decode import ImageDecodeError
 from humor_ros.pipeline import FrameRejected
 from humor_ros.ros.diagnostics import FrameTimes
 from humor_ros.ros.frame_names import FrameNames
 from humor_ros.ros.image_door import decode_message
+from humor_ros.ros.imu_reports import fault_message, fault_name
 from humor_ros.ros.outputs import FrameContext, Outputs
 from humor_ros.ros.reports import Reporter
 from humor_ros.ros.time_conversion import seconds_from_stamp
@@ -47,6 +50,7 @@ class Pipeline(Protocol):
     """What the worker asks of :class:`~humor_ros.pipeline.TrackingPipeline`."""
 
     inertial: Any
+    imu_watch: Any
 
     @property
     def camera(self) -> PinholeCamera | None:
@@ -136,6 +140,9 @@ class TrackingWorker:
         self.skipped = 0
         self.imu_late = 0
         self.last_result: FrameResult | None = None
+        #: State of the inertial filter at the last image, and faults of the IMU that it shows.
+        self.inertial_state: InertialState | None = None
+        self.imu_faults: tuple[ImuFault, ...] = ()
         self.imu_age_s = float("inf")
 
     def start(self) -> None:
@@ -238,6 +245,8 @@ class TrackingWorker:
         result = self._only_finite(self._pipeline.lift(observed.observation))
         latency_s = self._publish(result, observed.header, observed.frame, observed.picture)
         self.last_result = result
+        self.inertial_state = self._pipeline.inertial.state
+        self._tell_of_faults()
         self._reporter.watch(self._pipeline.counters)
         if abs(latency_s) > _ODD_AGE_S:
             self._reporter.say(
@@ -265,6 +274,14 @@ class TrackingWorker:
         for sample in samples:
             self._pipeline.add_imu(sample)
         self.imu_age_s = stamp_s - self._imu.newest_stamp_s
+
+    def _tell_of_faults(self) -> None:
+        """Say what is wrong with the IMU; once an image, the reporter tells it seldom."""
+        known = {fault.kind for fault in self.imu_faults}
+        self.imu_faults = self._pipeline.imu_watch.faults
+        for fault in self.imu_faults:
+            if fault.kind not in known:
+                self._reporter.say(fault_name(fault), fault_message(fault))
 
     def _note_reset(self) -> None:
         resets = self._pipeline.counters.get("pipeline.resets", 0)

@@ -16,11 +16,19 @@ from humor_ros.types import CameraMotionMode, TrackingState
 class FakeInertial:
     """Notes how the IMU is mounted."""
 
+    state = None
+
     def __init__(self):
         self.rotation_camera_imu = None
 
     def set_extrinsics(self, rotation):
         self.rotation_camera_imu = np.array(rotation)
+
+
+class FakeWatch:
+    """Finds no fault."""
+
+    faults = ()
 
 
 class FakePipeline:
@@ -29,6 +37,7 @@ class FakePipeline:
     def __init__(self, people=("abcde",)):
         self.people = people
         self.inertial = FakeInertial()
+        self.imu_watch = FakeWatch()
         self.camera = None
         self.given_camera = None
         self.samples = []

@@ -108,6 +108,14 @@ class AttitudeFilter:
         self._bound()
         self.tilt_lost = self.tilt_lost or self.tilt_std > _TILT_LOST
 
+    def doubt_heading(self, variance: float) -> None:
+        """The heading is off by more than was thought.
+
+        Args:
+            variance: at least that of the heading, rad².
+        """
+        self._p[2, 2] = max(float(self._p[2, 2]), min(variance, _UNKNOWN))
+
     def start_tilt(
         self, force: Array, rotation_reference_imu: Array, averaged_s: float, spread: float
     ) -> None:

@@ -28,6 +28,8 @@ _POSITIVE = (
     "mounting_prior_std",
     "time_offset_prior_std_s",
     "max_linear_acceleration",
+    "max_pose_speed",
+    "max_pose_rate",
 )
 
 
@@ -65,6 +67,8 @@ class InertialConfig:
             this long and the camera counts as static after it.
         max_pose_gap_s: longest distance between two camera poses to interpolate across.
         max_pose_age_s: how far beyond the newest camera pose one may extrapolate.
+        max_pose_speed, max_pose_rate: a camera whose poses move (m/s) or turn (rad/s) faster than
+            this did not move: TF jumped (REP-105).
         clock_jump_s: stamps further than this from the newest are taken for a jump.
         buffer_s: seconds of samples kept while no image comes, and of camera poses.
         max_angular_velocity: larger rates are refused as invalid, rad/s.
@@ -77,6 +81,7 @@ class InertialConfig:
         mounting_prior_std: how far the mounting may be off at all, rad.
         time_offset_prior_std_s: how far the offset may be off at all, seconds.
         self_calibration: whether mounting and offset found are applied.
+        magnetic_heading_std: error of a heading by an undisturbed magnetometer, rad.
         level_std: tilt error (1 sigma) stated where the camera is assumed level, rad.
         lost_rate_std: turn rate (1 sigma) assumed of a camera whose IMU fell silent,
             rad/s.
@@ -104,6 +109,8 @@ class InertialConfig:
     max_gap_s: float = 0.1
     max_pose_gap_s: float = 0.5
     max_pose_age_s: float = 0.1
+    max_pose_speed: float = 5.0
+    max_pose_rate: float = 8.0
     clock_jump_s: float = 1.0
     buffer_s: float = 30.0
     max_angular_velocity: float = 100.0
@@ -114,6 +121,7 @@ class InertialConfig:
     mounting_prior_std: float = 0.17
     time_offset_prior_std_s: float = 0.05
     self_calibration: bool = True
+    magnetic_heading_std: float = 0.09
     level_std: float = 0.26
     lost_rate_std: float = 0.2
 

@@ -17,9 +17,10 @@ import numpy as np
 from humor_ros.inertial.background import BackgroundPoints
 from humor_ros.inertial.config import InertialConfig, validated_rotation
 from humor_ros.inertial.counters import COUNTERS
+from humor_ros.inertial.magnetic_heading import MagneticHeading
 from humor_ros.inertial.pose_buffer import CameraPose, PoseBuffer
 from humor_ros.inertial.reference import ReferenceAttitude
-from humor_ros.inertial.so3 import orthonormalised
+from humor_ros.inertial.so3 import log_so3, orthonormalised
 from humor_ros.inertial.state import InertialState
 from humor_ros.inertial.visual_aid import VisualAid
 from humor_ros.inertial.world import WorldAlignment
@@ -28,6 +29,9 @@ from humor_ros.types import Array, CameraMotion, CameraMotionMode, ImuSample
 __all__ = ["CameraMotionEstimator"]
 
 logger = logging.getLogger(__name__)
+
+#: Poses of odometry and TF err by this much from image to image, rad.
+_JUMP_ANGLE = math.radians(3.0)
 
 
 class CameraMotionEstimator:
@@ -148,6 +152,20 @@ class CameraMotionEstimator:
         """
         self._poses.add(stamp_s, rotation_world_camera, position_world_camera)
 
+    def add_magnetic_field(self, stamp_s: float, field: Array) -> None:
+        """Take one magnetometer sample in: it holds the heading where nothing better does.
+
+        Hard and soft iron must be taken off already.
+
+        Args:
+            stamp_s: seconds, the IMU's clock.
+            field: (3,) in IMU axes, of any unit.
+
+        Raises:
+            ValueError: if the field has not three elements.
+        """
+        self._magnetic.add(stamp_s, field)
+
     def reset(self, reason: str = "asked for") -> None:
         """Forget the world; the next image is the first, and its heading zero.
 
@@ -197,6 +215,7 @@ class CameraMotionEstimator:
         self._stamp_s: float | None = None
         self._mode = CameraMotionMode.STATIC
         self._world = WorldAlignment(self.config, self.counters)
+        self._magnetic = MagneticHeading(self.config, self.counters)
         self._pose_rotation: Array | None = None
         self._seen: set[CameraMotionMode] = set()
         self._in_gap = False
@@ -284,6 +303,9 @@ class CameraMotionEstimator:
         self._count_gap(inertial.uncovered_s > 1e-6)
         self._let_uncertainty_grow(interval, mode)
         world.update(interval, reference.rotation, inertial, pose, visual.mounting_std)
+        if mode is CameraMotionMode.IMU:
+            field = self._magnetic.field_since_image(imu_now - self.config.imu_time_offset_s)
+            world.correct_by_field(self._magnetic, field, inertial, interval)
         visual.correct(stamp_s, world, inertial, mode is CameraMotionMode.IMU)
         world.show(interval, pose)
         reference.bias = world.filter.gyroscope_bias
@@ -322,6 +344,11 @@ class CameraMotionEstimator:
                 return None
             earlier = earlier_pose.rotation
         rotation: Array = earlier.T @ pose.rotation
+        angle = float(np.linalg.norm(log_so3(rotation)))
+        if angle > _JUMP_ANGLE + self.config.max_pose_rate * (pose.stamp_s - previous_s):
+            # To the network it would be a violent turn; the world takes it in slowly.
+            self.counters["pose_jumps"] += 1
+            return None
         return rotation
 
     def _count_gap(self, in_gap: bool) -> None:

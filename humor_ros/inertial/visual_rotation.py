@@ -1,23 +1,27 @@
 """How a camera turned between two images, from the same background points in both.
 
-The camera may also have moved, and a step to the side looks much like a turn. Where the points
-shift by no more than their noise beside the turn, the turn alone is fitted (all of each point's
-shift counts); else turn and direction of the way are fitted together to the epipolar constraint,
-in which the distances of the points play no part (Longuet-Higgins 1981; Sampson's first-order
-error). Both are robust least squares from the gyroscope's turn on, a good start, and tell their
-covariance: that of the second is long across the way, as it must be.
+The camera may also have moved, and a step to the side looks much like a turn. So turn and direction
+of the way are fitted together to the epipolar constraint, in which the distances of the points play
+no part (Longuet-Higgins 1981; Sampson's first-order error). How far the points miss it tells their
+noise, and only where they shift by no more than that beside a turn, the turn alone is fitted (all
+of each point's shift counts). Both are robust least squares, and tell their covariance: that of
+the first is long across the way, as it must be. The gyroscope's turn is a good start. Without one
+the epipolar constraint has wrong solutions, which put points behind the camera: several starts are
+tried, among them the five-point method's (Nister 2004, OpenCV).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from humor_ros.inertial.so3 import exp_so3, orthonormalised
+from humor_ros.inertial.so3 import exp_so3, log_so3, orthonormalised
 from humor_ros.types import Array
 
 __all__ = ["TurnEstimate", "fit_turn"]
@@ -29,15 +33,19 @@ _TRIALS = 64
 _CONVERGED = 1e-5
 #: Cauchy's scale for 95 % efficiency, in standard deviations.
 _CAUCHY = 2.385
-#: Shift beside the turn, in standard deviations of a point, above which the camera has moved; and
-#: what a smaller way that stays unseen may add to the turn, in the same unit.
+#: Shift beside the turn, in multiples of the points' noise, above which the camera has moved; and
+#: what a smaller way that stays unseen may add to the turn, in standard deviations of a point.
 _PARALLAX, _UNSEEN_PARALLAX = 1.25, 1.5
+#: The noise stated for points may be too large by this much, not more.
+_LEAST_NOISE = 0.35
 #: Keeps a way of which nothing is known where it is.
 _RIDGE = 1e-3
 #: Fewer points tell nothing.
 LEAST_POINTS = 12
 #: Share of points that must agree with the fit.
 _LEAST_AGREEING = 0.5
+#: A camera does not turn further than this between two images that share points, rad.
+_LARGEST_TURN = math.radians(75.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +65,21 @@ class TurnEstimate:
     moved: bool
 
 
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """A descent's end: the turn, its covariance for points of noise 1, and what is left."""
+
+    rotation: Array
+    unit_covariance: Array
+    spread: float
+    agreeing: int
+    residuals: Array = field(default_factory=lambda: np.zeros(0))
+
+    def cost(self, noise: float) -> float:
+        """Robust sum of what is left, for points of this noise."""
+        return float(np.log1p(np.square(self.residuals / (noise * _CAUCHY))).sum())
+
+
 def fit_turn(
     rays_then: Array, rays_now: Array, guess: Array, noise: float, *, rough: bool = False
 ) -> TurnEstimate | None:
@@ -67,28 +90,37 @@ def fit_turn(
         rays_now: (N, 2) of the same points now.
         guess: (3, 3) camera now to camera then, by the gyroscope.
         noise: standard deviation of a ray in one image and axis, radians on the image plane.
-        rough: the guess may be degrees off; the points' own turn is the better start.
+        rough: the guess may be degrees off, so that others are tried too.
 
     Returns:
         the turn, or None where there are too few points or they do not agree.
     """
     if len(rays_then) < LEAST_POINTS:
         return None
-    then = _unit(rays_then)
-    now = _unit(rays_now)
+    then, now = _unit(rays_then), _unit(rays_now)
     # The turn between the two images carries the noise of both.
     sigma = noise * math.sqrt(2.0)
     still = _fit_still(then, now, guess, sigma)
-    if still is not None and still[1] <= _PARALLAX:
-        return still[0]
-    start = still[0].rotation if rough and still is not None else guess
-    return _fit_moving(then, now, start, sigma)
+    starts = [guess]
+    if rough:
+        starts += [] if still is None else [still.rotation]
+        starts += _five_point(rays_then, rays_now, guess, sigma)
+    moving = [fit for start in starts if (fit := _fit_moving(then, now, start, sigma)) is not None]
+    least = max(_LEAST_NOISE, min((fit.spread for fit in moving), default=1.0))
+    best = min(moving, key=lambda fit: fit.cost(least), default=None)
+    floor = 1.0 if best is None else max(best.spread, _LEAST_NOISE)
+    if still is not None and still.spread <= _PARALLAX * floor:
+        size = sigma * max(still.spread, _LEAST_NOISE)
+        covariance = size**2 * (still.unit_covariance + _UNSEEN_PARALLAX**2 * np.eye(3))
+        return TurnEstimate(orthonormalised(still.rotation), covariance, still.agreeing, False)
+    if best is None:
+        return None
+    covariance = (sigma * floor) ** 2 * best.unit_covariance
+    return TurnEstimate(orthonormalised(best.rotation), covariance, best.agreeing, True)
 
 
-def _fit_still(
-    then: Array, now: Array, guess: Array, sigma: float
-) -> tuple[TurnEstimate, float] | None:
-    """Turn alone, and the median shift beside it in standard deviations."""
+def _fit_still(then: Array, now: Array, guess: Array, sigma: float) -> _Fit | None:
+    """Turn alone."""
     rotation = guess
     weights = np.ones(len(then))
     for _ in range(_ITERATIONS):
@@ -96,7 +128,7 @@ def _fit_still(
         # then = Exp(d) turned: residual = then - turned = d x turned.
         residual = then - turned
         length = np.sqrt(np.einsum("ij,ij->i", residual, residual)) / sigma
-        scale = max(1.0, 1.1 * float(np.median(length)))
+        scale = max(_LEAST_NOISE, 1.1 * float(np.median(length)))
         weights = 1.0 / (1.0 + np.square(length / (scale * _CAUCHY)))
         step = _solve_rotation(turned, residual, weights)
         rotation = exp_so3(step) @ rotation
@@ -107,17 +139,14 @@ def _fit_still(
     length = np.sqrt(np.einsum("ij,ij->i", residual, residual)) / sigma
     # Two axes: the median of a Rayleigh length is 1.18 standard deviations.
     spread = float(np.median(length)) / 1.18
-    agreeing = int((length < 3.5 * max(1.0, spread)).sum())
+    agreeing = int((length < 3.5 * max(_LEAST_NOISE, spread)).sum())
     if agreeing < LEAST_POINTS or agreeing < _LEAST_AGREEING * len(then):
         return None
     information = np.einsum("i,ijk->jk", weights, _normal_blocks(turned))
-    variance = sigma * sigma * max(1.0, spread * spread)
-    covariance: Array = np.asarray(variance * np.linalg.inv(information), np.float64)
-    covariance += (_UNSEEN_PARALLAX * sigma) ** 2 * np.eye(3)
-    return TurnEstimate(orthonormalised(rotation), covariance, agreeing, False), spread
+    return _Fit(rotation, np.linalg.inv(information), spread, agreeing)
 
 
-def _fit_moving(then: Array, now: Array, rotation: Array, sigma: float) -> TurnEstimate | None:
+def _fit_moving(then: Array, now: Array, rotation: Array, sigma: float) -> _Fit | None:
     """Turn and direction of the way together."""
     way = _way(then, now @ rotation.T, sigma)
     system = np.eye(5)
@@ -131,7 +160,7 @@ def _fit_moving(then: Array, now: Array, rotation: Array, sigma: float) -> TurnE
         along = turned @ way
         size = np.sqrt(np.maximum(1.0 - along * along, 1e-3))
         residual = value / size / sigma
-        scale = max(1.0, 1.4826 * float(np.median(np.abs(residual))))
+        scale = max(_LEAST_NOISE, 1.4826 * float(np.median(np.abs(residual))))
         weights = 1.0 / (1.0 + np.square(residual / (scale * _CAUCHY)))
         # d/dd of way . ((d x turned) x then) and, along two tangents, of the way itself.
         by_turn = (turned @ way)[:, None] * then
@@ -147,12 +176,42 @@ def _fit_moving(then: Array, now: Array, rotation: Array, sigma: float) -> TurnE
         way /= np.linalg.norm(way)
         if float(step[:3] @ step[:3]) < _CONVERGED**2:
             break
-    spread = max(1.0, 1.4826 * float(np.median(np.abs(residual))))
-    agreeing = int((np.abs(residual) < 3.5 * spread).sum())
+    spread = 1.4826 * float(np.median(np.abs(residual)))
+    agreeing = int((np.abs(residual) < 3.5 * max(spread, 1.0)).sum())
     if agreeing < LEAST_POINTS or agreeing < _LEAST_AGREEING * len(then) or spread > 4.0:
         return None
-    covariance: Array = np.asarray(spread * spread * np.linalg.inv(system)[:3, :3], np.float64)
-    return TurnEstimate(orthonormalised(rotation), covariance, agreeing, True)
+    # The system is in units of the stated noise; what is handed back is per noise of 1.
+    unit = np.linalg.inv(system)[:3, :3] / sigma**2
+    behind = _behind(then, now @ rotation.T, way, sigma)
+    return _Fit(rotation, unit, spread, agreeing, np.concatenate([residual, behind]))
+
+
+def _behind(then: Array, turned: Array, way: Array, sigma: float) -> Array:
+    """How far (N,) points shift as only those behind the camera do, in standard deviations."""
+    across = way - (then @ way)[:, None] * then
+    across /= np.sqrt(np.maximum(np.einsum("ij,ij->i", across, across), 1e-6))[:, None]
+    shift = np.einsum("ij,ij->i", then - turned, across) / sigma
+    # The sign of the way is not known: the one that leaves less behind.
+    backwards, forwards = np.maximum(-shift, 0.0), np.maximum(shift, 0.0)
+    return backwards if np.median(shift) >= 0.0 else forwards
+
+
+def _five_point(rays_then: Array, rays_now: Array, guess: Array, sigma: float) -> list[Array]:
+    """Turns (3, 3) by the five-point method; none where it fails."""
+    estimate: Any = cv2.findEssentialMat
+    try:
+        found, _ = estimate(
+            rays_then, rays_now, np.eye(3), method=cv2.USAC_ACCURATE, prob=0.99, threshold=2 * sigma
+        )
+    except cv2.error:
+        return []
+    if found is None or found.shape[0] < 3 or not np.isfinite(found).all():
+        return []
+    turns = []
+    for matrix in (found[k : k + 3] for k in range(0, len(found) - 2, 3)):
+        first, second, _ = cv2.decomposeEssentialMat(matrix)
+        turns += [np.asarray(first, np.float64).T, np.asarray(second, np.float64).T]
+    return [turn for turn in turns if np.linalg.norm(log_so3(turn @ guess.T)) < _LARGEST_TURN]
 
 
 def _way(then: Array, turned: Array, sigma: float) -> Array:

@@ -17,6 +17,7 @@ from humor_ros.inertial.attitude_filter import AttitudeFilter
 from humor_ros.inertial.config import InertialConfig
 from humor_ros.inertial.gravity import LEVEL_WORLD_CAMERA, first_up, world_from_up
 from humor_ros.inertial.interval import ForceSample, InertialInterval
+from humor_ros.inertial.magnetic_heading import MagneticHeading
 from humor_ros.inertial.pose_buffer import CameraPose
 from humor_ros.inertial.rest import RestDetector
 from humor_ros.inertial.so3 import (
@@ -38,6 +39,10 @@ _KNOWN_WITHIN = math.radians(3.0)
 _LASTING_SHARE = 0.15
 #: Of a pose from odometry or TF: it drifts, so that no number of them makes it better.
 _POSE_STD = math.radians(1.0)
+#: A heading of odometry that is off by more than this many standard deviations has jumped.
+_JUMPED = 4.0
+#: A pose may be off by so much from image to image beside the way driven, metres.
+_JUMP_M = 0.1
 
 
 class WorldAlignment:
@@ -60,6 +65,7 @@ class WorldAlignment:
         self._shown: Array = LEVEL_WORLD_CAMERA
         self._odometry_heading: Array | None = None
         self._odometry_origin: Array | None = None
+        self._last_pose: CameraPose | None = None
         self._tilt_from_pose = False
         self._age_s = 0.0
 
@@ -202,6 +208,29 @@ class WorldAlignment:
         if pose is not None:
             self._correct_by_pose(interval_s, reference, pose)
 
+    def correct_by_field(
+        self,
+        magnetic: MagneticHeading,
+        field_imu: Array | None,
+        inertial: InertialInterval,
+        interval_s: float,
+    ) -> None:
+        """Hold the heading by the magnetic field, where odometry does not.
+
+        Args:
+            magnetic: what the field was like so far.
+            field_imu: (3,) mean field since the image before, IMU axes, or None.
+            inertial: what the IMU said meanwhile.
+            interval_s: time since the image before, seconds.
+        """
+        known = self.tilt_measured and not self.filter.tilt_lost
+        if field_imu is None or not known or self._odometry_heading is not None:
+            return
+        field = self.filter.world @ inertial.rotation @ field_imu
+        error = magnetic.heading_error(field, interval_s)
+        if error is not None:
+            self.filter.correct_heading(error, magnetic.std(interval_s))
+
     def show(self, interval_s: float, pose: CameraPose | None) -> None:
         """Turn the world shown towards the best known one, and place the camera in it.
 
@@ -246,8 +275,12 @@ class WorldAlignment:
         error = self._odometry_heading @ pose.rotation @ (world @ reference).T
         memory = self._config.heading_time_constant_s / max(interval_s, 1e-3)
         if self.tilt_measured:
+            turn = twist_about_z(error)
+            if turn**2 > _JUMPED**2 * (self.filter.covariance[2, 2] + _POSE_STD**2):
+                # TF has jumped: until the heading is there, it is off by that much.
+                self.filter.doubt_heading(turn**2)
             std = _POSE_STD * math.sqrt(max(1.0, memory))
-            self.filter.correct_heading(twist_about_z(error), std)
+            self.filter.correct_heading(turn, std)
             return
         vector = log_so3(error)
         self.filter.world = orthonormalised(exp_so3(vector * min(1.0, 1.0 / memory)) @ world)
@@ -269,6 +302,13 @@ class WorldAlignment:
             return
         if self._odometry_origin is None:
             self._odometry_origin = self.position - self._odometry_heading @ pose.position
+        last = self._last_pose
+        if last is not None and last.position is not None:
+            way = float(np.linalg.norm(pose.position - last.position))
+            since_s = pose.stamp_s - last.stamp_s
+            if way > _JUMP_M + self._config.max_pose_speed * since_s:
+                self._counters["pose_jumps"] += 1
+        self._last_pose = pose
         self.position = self._odometry_heading @ pose.position + self._odometry_origin
 
     def _origin_from(self, pose: CameraPose) -> None:

@@ -61,6 +61,7 @@ class PersonMemory:
         feet_world: (4, 3) contact points from the mid-hip in world axes, and their contacts (4,),
             at the last image; None before the first output.
         filtered: filter of the told rotations, the root's in the world; None before the first.
+        velocity_world: (3,) of the mid-hip over the last interval, m/s; None before there was one.
         told: what was told last of the network's answer.
         correction: what is left between that and the network, after a late correction.
         image_started: whether the network's state began from an image encoder's pose.
@@ -75,6 +76,7 @@ class PersonMemory:
     place: PositionFilter | None
     feet_world: tuple[Array, Array] | None = None
     filtered: RotationFilter | None = None
+    velocity_world: Array | None = None
     told: Answer | None = None
     correction: Correction | None = None
     image_started: bool = False

@@ -24,7 +24,8 @@ class StreamConfig:
         betas_time_s: time over which the shape is averaged; bone lengths settle with it.
         fit_keypoints: fit the camera-frame position to the measured key-points, with the
             network's own answer as a prior; False leaves the network's answer.
-        orientation_sigma_rad: standard deviation of the camera-frame root orientation.
+        orientation_sigma_rad: standard deviation of the camera-frame root orientation, root mean
+            square over the axes.
         output_cutoff_hz, output_cutoff_per_speed: cut-off frequency of the filter of the told
             rotations at rest, and what each rad/s adds to it; 0 Hz leaves the filter out.
         flip_averaging: average pose, shape and contacts with those of the mirrored image, as the
@@ -43,7 +44,7 @@ class StreamConfig:
     box_smoothing: float = 0.3
     betas_time_s: float = 10.0
     fit_keypoints: bool = True
-    orientation_sigma_rad: float = 0.2
+    orientation_sigma_rad: float = 0.12
     output_cutoff_hz: float = 1.0
     output_cutoff_per_speed: float = 4.0
     flip_averaging: bool = False

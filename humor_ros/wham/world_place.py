@@ -15,6 +15,8 @@ from humor_ros.wham.anchor import (
     PositionFilter,
     camera_position_covariance,
     lasting_covariance,
+    limited_displacement,
+    orientation_covariance,
 )
 from humor_ros.wham.answer import Answer
 from humor_ros.wham.camera_fit import fit_translation
@@ -83,6 +85,8 @@ def place_person(
         feet_before, contacts_before = person.feet_world
         standing = standing_weights(contacts, contacts_before)
         displacement = held_displacement(displacement, feet_world, feet_before, standing)
+    if config.world_mode == "imu" and person.velocity_world is not None:
+        displacement = limited_displacement(displacement, interval_s, person.velocity_world)
     ray = rotation_wc @ hips_camera
     seen_world = ray + motion.position_world_camera
     seen_covariance = camera_position_covariance(hips_camera)
@@ -94,9 +98,11 @@ def place_person(
     else:
         place = place.move(displacement, interval_s, seen)
         if seen and _tied(config, motion):
-            place = place.see(seen_world, world_covariance)
+            place = place.see(seen_world, world_covariance, interval_s)
     turned = Rotation.from_matrix(orientation @ person.orientation_world.T).as_rotvec()
-    sigma2 = config.orientation_sigma_rad**2 * (1.0 if seen else 4.0)
+    turned_covariance = orientation_covariance(config.orientation_sigma_rad)
+    if not seen:
+        turned_covariance = 4.0 * turned_covariance
     duration = interval_s if interval_s > 0.0 else 1.0 / 30.0
     new = replace(
         person,
@@ -106,6 +112,7 @@ def place_person(
         place=place,
         feet_world=(feet_world, contacts),
         filtered=filtered,
+        velocity_world=displacement / duration if interval_s > 0.0 else None,
     )
     return new, PersonMotion(
         track_id=person.track_id,
@@ -117,10 +124,10 @@ def place_person(
         root_orientation_world=orientation,
         contacts=contacts,
         contact_positions_world=feet_world + place.position,
-        root_covariance_camera=_block(seen_covariance, sigma2 * np.eye(3)),
+        root_covariance_camera=_block(seen_covariance, turned_covariance),
         root_covariance_world=_block(
             place.covariance + lasting_covariance(ray),
-            sigma2 * np.eye(3) + motion.rotation_covariance,
+            rotation_wc @ turned_covariance @ rotation_wc.T + motion.rotation_covariance,
         ),
         linear_velocity_world=displacement / duration,
         angular_velocity_world=turned / duration,

@@ -12,7 +12,8 @@ from scipy.spatial.transform import Rotation, Slerp
 from torch import Tensor
 
 from humor_ros.body import BodyModel
-from humor_ros.humor.state import FRAME_RATE, NUM_JOINTS
+from humor_ros.humor.motion import angular_velocity, velocity
+from humor_ros.humor.state import NUM_JOINTS
 from humor_ros.humor.window import SmoothedFrames
 from humor_ros.types import Array
 
@@ -28,7 +29,7 @@ class RefinedRows:
         body: (n, 21, 3, 3) rotation of each joint relative to its parent, without the hands.
         root_orientation: (n, 3, 3) root to world.
         root_position: (n, 3) root joint.
-        root_velocity: (n, 3) m/s.
+        root_velocity: (n, 3) m/s; ``root_turning`` (n, 3) rad/s in world axes.
         joints: (n, 24, 3), ``feet`` (n, 4, 3), ``coco`` (n, 17, 3).
         contacts9: (n, 9) probabilities of HuMoR's contacts.
         lag_frames: (n,) frames of 30 a second that were waited for.
@@ -39,6 +40,7 @@ class RefinedRows:
     root_orientation: Array
     root_position: Array
     root_velocity: Array
+    root_turning: Array
     joints: Array
     feet: Array
     coco: Array
@@ -67,9 +69,10 @@ def refine_rows(
     turns = [take.rotations(motion.rotations[:, j]) for j in range(NUM_JOINTS)]
     rotations = np.stack(turns, axis=1)
     root = take.linear(motion.root.numpy())
-    velocity = np.zeros_like(root)
+    speed, turning = np.zeros_like(root), np.zeros_like(root)
     if len(motion.root) > 1:
-        velocity = take.linear(np.gradient(motion.root.numpy(), 1 / FRAME_RATE, axis=0))
+        speed = take.linear(velocity(motion.root[None])[0].numpy())
+        turning = take.linear(angular_velocity(motion.rotations[None, :, 0])[0].numpy())
     whole = torch.as_tensor(np.concatenate((rotations, hands), axis=1)).float()
     posed = body(motion.betas[None].float(), whole)
     shift = root[:, None] - posed.joints[:, :1].double().numpy()
@@ -78,7 +81,8 @@ def refine_rows(
         body=rotations[:, 1:],
         root_orientation=rotations[:, 0],
         root_position=root,
-        root_velocity=velocity,
+        root_velocity=speed,
+        root_turning=turning,
         joints=posed.joints.double().numpy() + shift,
         feet=posed.feet.double().numpy() + shift,
         coco=posed.coco17.double().numpy() + shift,

@@ -15,8 +15,9 @@ __all__ = ["ClockPair", "StampWatch"]
 _JUMP_S = 0.5
 #: So many messages in a row make it believed.
 _BELIEVED_IMU, _BELIEVED_IMAGES = 5, 2
-#: Messages that arrive within the first and span more than the second are a burst, seconds.
-_AT_ONCE_S, _BURST_S = 0.02, 0.12
+#: Messages that arrive in this share of the time that they span (and some time for the reader),
+#: and that span more than this, are a burst.
+_AT_ONCE, _AT_ONCE_S, _BURST_S = 0.4, 0.005, 0.12
 #: Stamps of both sensors this near to each other for so long share a clock, whatever was thought.
 _TOGETHER_S, _HEALED_S = 0.3, 2.0
 
@@ -82,7 +83,7 @@ class StampWatch:
 
     def _note_burst(self, stamp_s: float, arrival_s: float) -> None:
         start = self._burst_from
-        if start is None or arrival_s - start[1] > _AT_ONCE_S:
+        if start is None or arrival_s - start[1] > _AT_ONCE * (stamp_s - start[0]) + _AT_ONCE_S:
             self._burst_from, self._in_burst = (stamp_s, arrival_s), False
         elif not self._in_burst and stamp_s - start[0] > _BURST_S:
             self._in_burst = True

@@ -169,9 +169,11 @@ class TurnCheck:
         self.agrees = fault is None and self._agreeing >= _CLEARING
 
     def _compare(self, mounting: Array) -> ImuFault | None:
-        turned = np.array([pair[0] for pair in self._pairs])
-        seen = np.array([pair[1] for pair in self._pairs])
-        sigma = np.array([pair[2] for pair in self._pairs])
+        # Whether a fault is mended the newest turns tell.
+        pairs = list(self._pairs)[-_LEAST_TURNS if self.fault else 0 :]
+        turned = np.array([pair[0] for pair in pairs])
+        seen = np.array([pair[1] for pair in pairs])
+        sigma = np.array([pair[2] for pair in pairs])
         lengths = np.linalg.norm(seen, axis=1)
         ratio = float(np.linalg.norm(turned, axis=1).sum() / np.maximum(lengths, 2.0 * sigma).sum())
         if _DEGREES[0] <= ratio <= _DEGREES[1]:

@@ -202,6 +202,11 @@ class TrackingPipeline:
             self._features.close()
 
     @property
+    def stream(self) -> WhamStream:
+        """The stream of people, for studies of what it says; ``lift`` alone steps it."""
+        return self._stream
+
+    @property
     def feature_status(self) -> FeatureStatus:
         """What the image encoder did for the people of the last image."""
         return self._feature_status

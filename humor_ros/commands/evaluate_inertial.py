@@ -31,23 +31,25 @@ def evaluate_inertial(
     tracker: Annotated[
         bool, typer.Option(help="Track the people, or score the rig alone (quick).")
     ] = True,
-    decoder: Annotated[
-        bool, typer.Option(help="Also run the published trajectory decoder on the same inputs.")
-    ] = False,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the networks.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Runs played at once.")] = 1,
+    keep: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep each run's scores in this file as they come (JSON lines); runs that are"
+            " in it already are not played again."
+        ),
+    ] = None,
     json: Annotated[Path | None, typer.Option(help="Also write the tables to this file.")] = None,
 ) -> None:
     """Play scenarios of a simulated rig through the tracker and print its errors."""
     import sys
 
-    import torch
     from rich.progress import Progress
 
-    from humor_ros.evaluation.inertial import evaluate_rig
+    from humor_ros.evaluation.inertial_runs import KeptRuns, play_all, weights_digest
     from humor_ros.evaluation.inertial_scenarios import SCENARIOS
     from humor_ros.evaluation.inertial_table import inertial_tables
     from humor_ros.evaluation.report import print_tables, write_json
-    from humor_ros.training.mocap import MocapLibrary
 
     names = list(SCENARIOS) if scenario == "all" else scenario.split(",")
     unknown = [name for name in names if name not in SCENARIOS]
@@ -55,20 +57,24 @@ def evaluate_inertial(
         raise typer.BadParameter(
             f"--scenario: unknown {', '.join(unknown)}; known are {', '.join(SCENARIOS)}"
         )
-    torch.set_num_threads(threads)
-    library = None if mocap is None else MocapLibrary.load(mocap, "val")
-    results: dict[str, list[dict[str, float]]] = {}
+    people = mocap is not None and tracker
+    settings = {
+        "weights": weights_digest() if people else "none",
+        "mocap": None if mocap is None else mocap.name,
+        "tracker": people,
+    }
+    try:
+        kept = KeptRuns(keep, settings)
+    except ValueError as error:
+        raise typer.BadParameter(f"--keep: {error}") from error
+    wanted = range(first_seed, first_seed + seeds)
+    missing = kept.missing(names, wanted)
     with Progress(disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("playing", total=len(names) * seeds)
-        for name in names:
-            for seed in range(first_seed, first_seed + seeds):
-                scores = evaluate_rig(
-                    SCENARIOS[name], seed, library, tracker=tracker, decoder=decoder
-                )
-                results.setdefault(name, []).append(scores)
-                bar.advance(task)
-    tables = inertial_tables(results)
+        task = bar.add_task("playing", total=len(missing))
+        for name, seed, scores in play_all(missing, mocap, tracker=people, workers=workers):
+            kept.add(name, seed, scores)
+            bar.advance(task)
+    tables = inertial_tables(kept.by_scenario(names, wanted))
     print_tables(tables)
     if json is not None:
-        settings = {"seeds": seeds, "first_seed": first_seed, "mocap": mocap, "decoder": decoder}
-        write_json(json, tables, settings)
+        write_json(json, tables, settings | {"seeds": seeds, "first_seed": first_seed})

@@ -2,8 +2,8 @@
 
 Two kinds of world are scored. *Rig* scores take the true camera-frame pose of a person and only
 the world from the estimator: what the IMU's errors cost. *Tracker* scores take everything from
-``TrackingPipeline.lift`` with the weights given. The published trajectory decoder runs on the
-same inputs beside it.
+``TrackingPipeline.lift`` with the weights given. What the published trajectory decoder says
+beside it is read from the same steps of the same network: its inputs are identical.
 """
 
 from __future__ import annotations
@@ -26,18 +26,19 @@ from humor_ros.evaluation.metrics import (
 )
 from humor_ros.evaluation.rig import VirtualRig
 from humor_ros.evaluation.rig_people import RigPerson
+from humor_ros.geometry import ROTATION_FLU_OPTICAL
 from humor_ros.inertial import CameraMotionEstimator, InertialConfig
 from humor_ros.inertial.so3 import log_so3, twist_about_z
 from humor_ros.pipeline import Observation, PipelineConfig, TrackingPipeline
 from humor_ros.training.mocap import MocapLibrary
 from humor_ros.types import Array, CameraMotion, HumanState
-from humor_ros.wham.models import load_models
-from humor_ros.wham.stream import StreamConfig, WhamStream
 
 __all__ = ["RigRun", "evaluate_rig", "run_rig", "score_rig", "score_tracker"]
 
 #: 95 % of a chi-square of three axes.
 _INSIDE_3 = 7.815
+#: Time from which the scores of a calibrated rig are compared with those of a wrong one, seconds.
+_LATE_S = 20.0
 #: Time before which the tracker's answers are not scored, seconds: shape and pose settle.
 _SETTLE_S = 2.0
 
@@ -49,7 +50,8 @@ class RigRun:
     Attributes:
         motions: of the camera, one an image.
         humans: by person and image; empty where only the rig ran.
-        decoder_roots: root orientations (3, 3) of the published decoder, likewise.
+        decoder_roots: root orientations (3, 3) in the z-up world of the published trajectory
+            decoder, likewise.
         inertial_s: processor time of the inertial part, seconds.
         calibration: offset error (s) and rotation error (rad) after 20 s; NaN without.
     """
@@ -73,29 +75,22 @@ class _NoDetector:
         return []
 
 
-def run_rig(
-    scenario: InertialScenario, rig: VirtualRig, *, tracker: bool = True, decoder: bool = False
-) -> RigRun:
+def run_rig(scenario: InertialScenario, rig: VirtualRig, *, tracker: bool = True) -> RigRun:
     """Play a rig.
 
     Args:
         scenario: for what the estimator is told.
         rig: fresh; it can be played once.
         tracker: False runs the inertial part alone.
-        decoder: also run the published trajectory decoder on the same inputs.
     """
     config = InertialConfig(rotation_camera_imu=rig.imu.told_rotation_camera_imu, **scenario.told)
     pipeline: TrackingPipeline | None = None
-    second: WhamStream | None = None
     estimator = CameraMotionEstimator(config)
     if tracker and rig.people:
         detector: Any = _NoDetector()
         chosen: Detector = detector
         pipeline = TrackingPipeline(PipelineConfig(inertial=config), detector=chosen)
         estimator = pipeline.inertial
-        if decoder:
-            network, body = load_models(None, None)
-            second = WhamStream(network, body, StreamConfig(world_mode="wham"))
     motions, humans, decoded = [], [], []
     spent, calibration = 0.0, (math.nan, math.nan)
     for frame in rig.frames():
@@ -118,9 +113,13 @@ def run_rig(
             motions.append(result.camera)
             by_track = zip(frame.tracks, result.humans, strict=False)
             humans.append({track.track_id: human for track, human in by_track})
-            if second is not None:
-                steps = second.step(frame.tracks, result.camera, rig.camera)
-                decoded.append({m.track_id: m.root_orientation_world for m in steps})
+            said = pipeline.stream.answers
+            decoded.append(
+                {
+                    track: ROTATION_FLU_OPTICAL @ answer.root_world[-1]
+                    for track, answer in said.items()
+                }
+            )
         if abs(frame.stamp_s - 20.0) < 0.02:
             calibration = _calibration_error(estimator, rig)
     return RigRun(motions, humans, decoded, spent, calibration)
@@ -213,11 +212,13 @@ def score_tracker(scenario: InertialScenario, rig: VirtualRig, run: RigRun) -> d
 
     Returns:
         ``root_deg`` (root orientation in the world, no alignment), ``decoder_root_deg`` (the
-        published decoder's), ``rte_percent``, ``wmpjpe_mm``, ``position_m`` (against where the
-        camera really sees the person, placed by odometry), ``ground_m`` (spread of the people's
-        lowest foot points), ``jump_mm`` (largest step of a root in one image beyond the true
-        one, around a loss of the IMU), ``position_inside`` and ``orientation_inside`` (shares
-        within the stated 95 % regions).
+        published decoder's), ``rte_percent``, ``wmpjpe_mm``, ``late_wmpjpe_mm`` (from 20 s on),
+        ``position_m`` (against where the camera really sees the person, placed by odometry) and
+        ``distance_m`` from the camera, ``ground_m`` (spread of the people's lowest foot points),
+        ``jump_mm`` and ``usual_jump_mm`` (largest step of a root in one image beyond the true
+        one, around a loss of the IMU and in an equally long time before it), ``position_inside``
+        and ``orientation_inside`` (shares within the stated 95 % regions), and with ``camera_``
+        the same in the camera frame.
     """
     totals: dict[str, list[float]] = {}
 
@@ -250,24 +251,34 @@ def score_tracker(scenario: InertialScenario, rig: VirtualRig, run: RigRun) -> d
                 torch.as_tensor(other), torch.as_tensor(orientation)
             )
             note("decoder_root_aligned_deg", float(aligned.mean()))
-        if rig.odometry is not None or scenario.rig.way == "panning":
-            away = np.linalg.norm(place - position, axis=1)
-            note("position_m", float(away.mean()))
-            note("position_inside", _inside(place - position, covariance[:, :3, :3]))
+        note("position_inside", _inside(place - position, covariance[:, :3, :3]))
+        for name, value in _camera_inside(rig, person, rows, told).items():
+            note(name, value)
+        if rig.odometry is not None:
+            note("position_m", float(np.linalg.norm(place - position, axis=1).mean()))
+            away = person.joints[rows][:, 0] - rig.position_world_camera[rows]
+            note("distance_m", float(np.linalg.norm(away, axis=1).mean()))
         feet = np.array([human.contact_positions_world[:, 2].min() for human in told])
         lowest.append(float(np.median(feet)))
         if scenario.lost is not None:
             start, end = scenario.lost
-            near = (rig.stamps_s[rows] > start - 0.1) & (rig.stamps_s[rows] < end + 1.0)
-            steps = np.linalg.norm(np.diff(place[near], axis=0), axis=1)
-            true = np.linalg.norm(np.diff(position[near], axis=0), axis=1)
-            note("jump_mm", 1e3 * float((steps - true).max()))
+            span = end + 1.0 - (start - 0.1)
+            for name, begins in (("jump_mm", start - 0.1), ("usual_jump_mm", start - 0.2 - span)):
+                stamps = rig.stamps_s[rows]
+                near = (stamps > begins) & (stamps < begins + span)
+                steps = np.linalg.norm(np.diff(place[near], axis=0), axis=1)
+                true = np.linalg.norm(np.diff(position[near], axis=0), axis=1)
+                note(name, 1e3 * float((steps - true).max()))
         true_root = person.joints[rows][:, 0]
         rte = root_translation_error_percent(torch.as_tensor(place), torch.as_tensor(true_root))
         note("rte_percent", float(rte.mean()))
         joints = torch.as_tensor(np.array([human.joints_world for human in told]))
         truth = torch.as_tensor(person.joints[rows])
         note("wmpjpe_mm", float(chunked_world_mpjpe_mm(joints, truth, whole=False).mean()))
+        late = torch.as_tensor(rig.stamps_s[rows] >= _LATE_S)
+        if int(late.sum()) > 100:
+            error = chunked_world_mpjpe_mm(joints[late], truth[late], whole=False)
+            note("late_wmpjpe_mm", float(error.mean()))
     scores = {name: float(np.mean(values)) for name, values in totals.items()}
     if len(lowest) > 1:
         scores["ground_m"] = float(np.ptp(lowest))
@@ -280,7 +291,6 @@ def evaluate_rig(
     library: MocapLibrary | None = None,
     *,
     tracker: bool = True,
-    decoder: bool = False,
 ) -> dict[str, float]:
     """Scores of one seed.
 
@@ -289,13 +299,12 @@ def evaluate_rig(
         seed: of everything.
         library: clips of the people; None for an empty room, where only the rig is scored.
         tracker: whether people are tracked, or only the rig is scored.
-        decoder: also run the published trajectory decoder.
     """
     from humor_ros.body import BodyModel
 
     body = BodyModel.load() if library is not None else None
     rig = VirtualRig(scenario.rig, seed, library, body)
-    run = run_rig(scenario, rig, tracker=tracker, decoder=decoder)
+    run = run_rig(scenario, rig, tracker=tracker)
     scores = score_rig(scenario, rig, run)
     if run.humans:
         scores |= score_tracker(scenario, rig, run)
@@ -322,6 +331,24 @@ def _true_world(rig: VirtualRig, person: RigPerson, rows: list[int]) -> tuple[Ar
     change = rig.odometry.rotation[rows] @ np.swapaxes(rig.rotation_world_camera[rows], 1, 2)
     seen = np.einsum("tij,tj->ti", change, root - rig.position_world_camera[rows])
     return seen + rig.odometry.position[rows], change @ turn
+
+
+def _camera_inside(
+    rig: VirtualRig, person: RigPerson, rows: list[int], told: list[HumanState]
+) -> dict[str, float]:
+    """Shares of camera-frame errors within the stated 95 % regions."""
+    to_camera = np.swapaxes(rig.rotation_world_camera[rows], 1, 2)
+    root = person.joints[rows][:, 0] - rig.position_world_camera[rows]
+    true = np.einsum("tij,tj->ti", to_camera, root)
+    place = np.array([human.root_position_camera for human in told]) - true
+    found = np.array([human.root_orientation_camera for human in told])
+    turns = to_camera @ person.root_rotation[rows]
+    errors = np.array([log_so3(a @ b.T) for a, b in zip(found, turns, strict=True)])
+    covariance = np.array([human.root_covariance_camera for human in told])
+    return {
+        "camera_position_inside": _inside(place, covariance[:, :3, :3]),
+        "camera_orientation_inside": _inside(errors, covariance[:, 3:, 3:]),
+    }
 
 
 def _inside(errors: Array, covariances: Array) -> float:

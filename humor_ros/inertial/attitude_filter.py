@@ -117,7 +117,12 @@ class AttitudeFilter:
         self._p[2, 2] = max(float(self._p[2, 2]), min(variance, _UNKNOWN))
 
     def start_tilt(
-        self, force: Array, rotation_reference_imu: Array, averaged_s: float, spread: float
+        self,
+        force: Array,
+        rotation_reference_imu: Array,
+        averaged_s: float,
+        spread: float,
+        level_axis: Array | None = None,
     ) -> None:
         """Tilt is measured for the first time; ``world`` is upright by this force already.
 
@@ -126,12 +131,19 @@ class AttitudeFilter:
             rotation_reference_imu: (3, 3).
             averaged_s: seconds of samples behind it.
             spread: of each axis in them, m/s².
+            level_axis: (3,) whose heading is zero by definition, world axes: an error of tilt is
+                one of heading too, and goes with it. None where the heading is known otherwise.
         """
         self.tilt_lost = False
         heading = self._p[2, 2]
         self._unlink(_ATT)
         self._set_block(_ATT, _UNKNOWN)
         self._p[2, 2] = heading
+        if level_axis is not None:
+            along = level_axis[:2] / max(float(level_axis[:2] @ level_axis[:2]), 1e-6)
+            slope = level_axis[2] * along
+            self._p[2, :2] = self._p[:2, 2] = _UNKNOWN * slope
+            self._p[2, 2] += _UNKNOWN * float(slope @ slope)
         # A short look cannot tell swaying from gravity.
         brief = self._config.acceleration_disturbance**2 * (1.0 + 0.2 / max(averaged_s, 0.02))
         self._motion_variance = min(max(self._motion_variance, spread**2), _MOST_MOTION**2)

@@ -372,7 +372,7 @@ class CameraMotionEstimator:
         mode: CameraMotionMode,
         pose: CameraPose | None,
     ) -> CameraMotion:
-        covariance = self._world.covariance() + self._visual.mounting_std**2 * np.eye(3)
+        covariance = self._world.covariance(self._visual.mounting_std)
         return CameraMotion(
             stamp_s=stamp_s,
             interval_s=interval_s,

@@ -11,7 +11,7 @@ from humor_ros.inertial.interval import ForceSample, is_plausible
 from humor_ros.inertial.so3 import rotation_about_z, rotation_aligning
 from humor_ros.types import Array
 
-__all__ = ["LEVEL_WORLD_CAMERA", "first_up", "heading", "world_from_up"]
+__all__ = ["LEVEL_WORLD_CAMERA", "first_up", "heading", "heading_axis", "world_from_up"]
 
 #: Camera to world of a level camera that looks along +x of the world.
 LEVEL_WORLD_CAMERA: Array = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
@@ -80,10 +80,16 @@ def heading(rotation_world_camera: Array) -> float:
     Returns:
         angle from +x of the world towards +y, rad.
     """
-    axis = rotation_world_camera[:, 2]
+    axis = heading_axis(rotation_world_camera)
+    return math.atan2(axis[1], axis[0])
+
+
+def heading_axis(rotation_world_camera: Array) -> Array:
+    """The axis (3,) of a camera whose direction on the ground is its heading, world axes."""
+    axis: Array = rotation_world_camera[:, 2]
     if math.hypot(axis[0], axis[1]) < _STRAIGHT:
         axis = -rotation_world_camera[:, 1]
-    return math.atan2(axis[1], axis[0])
+    return axis
 
 
 def world_from_up(up_camera: Array) -> Array:

@@ -15,7 +15,12 @@ import numpy as np
 
 from humor_ros.inertial.attitude_filter import AttitudeFilter
 from humor_ros.inertial.config import InertialConfig
-from humor_ros.inertial.gravity import LEVEL_WORLD_CAMERA, first_up, world_from_up
+from humor_ros.inertial.gravity import (
+    LEVEL_WORLD_CAMERA,
+    first_up,
+    heading_axis,
+    world_from_up,
+)
 from humor_ros.inertial.interval import ForceSample, InertialInterval
 from humor_ros.inertial.magnetic_heading import MagneticHeading
 from humor_ros.inertial.pose_buffer import CameraPose
@@ -98,7 +103,8 @@ class WorldAlignment:
         if found is not None:
             up, averaged_s, spread, rotation = found
             self.filter.world = world_from_up(up)
-            self._start_tilt(up, rotation, averaged_s, spread)
+            axis = heading_axis(self.filter.world) if pose is None else None
+            self._start_tilt(up, rotation, averaged_s, spread, axis)
         elif forces:
             self._counters["accelerometer_untrusted"] += len(forces)
         if pose is not None:
@@ -124,13 +130,18 @@ class WorldAlignment:
         """
         return orthonormalised(self._shown @ reference)
 
-    def covariance(self) -> Array:
-        """(3, 3) covariance of the attitude shown, world axes, rad²."""
+    def covariance(self, mounting_std: float = 0.0) -> Array:
+        """(3, 3) covariance of the attitude shown, world axes, rad².
+
+        Args:
+            mounting_std: of the mounting in use, each axis, rad. A wrong mounting tilts the world;
+                the heading is the camera's own.
+        """
         still_to_turn = log_so3(self.filter.world @ self._shown.T)
         covariance = self.filter.covariance + np.outer(still_to_turn, still_to_turn)
         if self.tilt_measured:
             lasting = _LASTING_SHARE * self.filter.acceleration_std / self._config.gravity
-            covariance[[0, 1], [0, 1]] += lasting**2
+            covariance[[0, 1], [0, 1]] += lasting**2 + mounting_std**2
         if self._odometry_heading is not None:
             covariance[2, 2] += _POSE_STD**2
         return covariance
@@ -248,10 +259,16 @@ class WorldAlignment:
         return self._age_s <= self._config.gravity_window_s
 
     def _start_tilt(
-        self, up: Array, rotation: Array, averaged_s: float, spread: float = 0.0
+        self,
+        up: Array,
+        rotation: Array,
+        averaged_s: float,
+        spread: float = 0.0,
+        level_axis: Array | None = None,
     ) -> None:
         self.tilt_measured = True
-        self.filter.start_tilt(up * self._config.gravity, rotation, averaged_s, spread)
+        force = up * self._config.gravity
+        self.filter.start_tilt(force, rotation, averaged_s, spread, level_axis)
 
     def _correct_tilt(self, force: Array, inertial: InertialInterval) -> None:
         if self.tilt_measured and not self.filter.tilt_lost:

@@ -84,6 +84,11 @@ class WhamStream:
         """Ids of the people who have a state, in its order."""
         return tuple(person.track_id for person in self._people)
 
+    @property
+    def answers(self) -> dict[int, Answer]:
+        """What the network said of everybody at the last image, by track id."""
+        return {p.track_id: p.told for p in self._people if p.told is not None}
+
     def reset(self) -> None:
         """Forget everybody."""
         self._people, self._state, self._stamp_s = [], None, None

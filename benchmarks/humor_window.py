@@ -7,7 +7,7 @@ The tracker runs on simulated key-points (``simulated_tracks``), so its errors a
 are of the processor, one thread: a busy machine slows them less than those of the clock. The
 published fit is timed by one evaluation of each phase's objective with its gradient, multiplied
 by the evaluations of its schedule (25 an outer iteration, as its profile shows); with ``--fit``
-so many clips are also fitted to the end and scored.
+so many clips are also fitted to the end and scored. At equal energy: ``humor_equal_energy.py``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,7 @@ _RESTING_M = 0.005
 _EVALUATIONS = 25  # of the objective, an outer iteration of L-BFGS with 20 inner ones
 VARIANTS: dict[str, dict[str, float]] = {
     "plain": {},
+    "floor": {},  # that the ground is at z = 0 is known, as of a robot that stands on it
     "missing": {"missing": 0.3},
     "occluded": {"occluded_frames": 60},
     "unknown": {"position_known": False},
@@ -115,16 +117,30 @@ def processor_seconds(function: Callable[[], object]) -> float:
 
 
 def time_window(
-    clip: SimulatedClip, prior: MotionPrior, body: BodyModel, config: WindowConfig
+    clip: SimulatedClip, prior: MotionPrior, body: BodyModel, config: WindowConfig, people: int = 1
 ) -> dict[str, float]:
-    """Processor seconds of a cold window and of later hops."""
+    """Processor seconds of a cold window and of later hops.
+
+    Args:
+        clip: what is smoothed.
+        prior: HuMoR's networks.
+        body: of the track.
+        config: of the solver.
+        people: all of them the same, one after the other in each hop.
+    """
     seen = observe_person(clip.track)[0][0].seen
-    window = SlidingWindow(prior.network, SolverBody(body), config)
-    cold = processor_seconds(lambda: window.advance(seen.cut(0, config.frames)))
-    hops = []
-    for first in range(config.frames, seen.frames - config.hop, config.hop):
-        part = seen.cut(first, first + config.hop)
-        hops.append(processor_seconds(lambda part=part: window.advance(part)))
+    solver = SolverBody(body)
+    windows = [SlidingWindow(prior.network, solver, config) for _ in range(people)]
+
+    def advance(first: int, last: int) -> None:
+        for window in windows:
+            window.advance(seen.cut(first, last))
+
+    cold = processor_seconds(lambda: advance(0, config.frames))
+    hops = [
+        processor_seconds(partial(advance, first, first + config.hop))
+        for first in range(config.frames, seen.frames - config.hop, config.hop)
+    ]
     return {"cold window s": cold, "hop s": float(np.median(hops)), "slowest hop s": max(hops)}
 
 
@@ -196,13 +212,26 @@ def main() -> None:
             )
         )
         report[f"{variant}: tracker"] = mean([tracker(clip) for clip in clips])
-        results = [smooth_by_window(clip.track, network, body, config) for clip in clips]
+        level = torch.zeros(3, dtype=torch.float64) if variant == "floor" else None
+        results = [
+            smooth_by_window(clip.track, network, body, config, ground=level) for clip in clips
+        ]
         report[f"{variant}: window"] = mean(
             [smoothed(r, c) for r, c in zip(results, clips, strict=True)]
         )
         hops = sum(result.counts.hops for result in results)
         lost = sum(result.counts.fallbacks for result in results)
         console.print(f"{variant}: {len(clips)} clips, {hops} windows, {lost} fallbacks")
+        pair = report[f"{variant}: tracker"], report[f"{variant}: window"]
+        plain = report.get("plain: window", pair[1])
+        console.print(
+            f"joint error {pair[1]['joint error mm'] / pair[0]['joint error mm'] - 1:+.1%} of the "
+            f"input's, {pair[1]['joint error mm'] / plain['joint error mm']:.2f} times the "
+            f"undisturbed one; about the root "
+            f"{pair[1]['root-relative mm'] / pair[0]['root-relative mm'] - 1:+.1%} and "
+            f"{pair[1]['root-relative mm'] / plain['root-relative mm']:.2f} times; amplitude "
+            f"{pair[1]['amplitude'] / pair[0]['amplitude'] - 1:+.1%}"
+        )
         if variant == "plain":
             timed = time_window(clips[0], prior, body, config)
             long = WindowConfig(frames=60)
@@ -210,6 +239,9 @@ def main() -> None:
                 f"{key}, 60 frames": value
                 for key, value in time_window(clips[0], prior, body, long).items()
             }
+            for people in (2, 4):
+                several = time_window(clips[0], prior, body, config, people)
+                timed[f"hop s, {people} people"] = several["hop s"]
             timed |= time_fit(clips[0], prior, 60)
             report["time"] = timed
             if arguments.fit:

@@ -32,6 +32,10 @@ def smooth(
     window: Annotated[int, typer.Option(min=0, help="Frames of a window; 0: default.")] = 0,
     hop: Annotated[int, typer.Option(min=0, help="New frames a solution; 0: default.")] = 0,
     lag: Annotated[int, typer.Option(min=-1, help="Frames waited for; -1: default.")] = -1,
+    ground: Annotated[
+        float | None,
+        typer.Option(help="Height of the ground in the track's world, m, where known (window)."),
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
 ) -> None:
     """Smooth everybody in IN.npz; the same keys, and lag_frames, ground_plane and contacts9."""
@@ -53,7 +57,8 @@ def smooth(
     prior = load_prior(weights, mixture)
     if method == "window":
         config = _config(window, hop, lag)
-        result = smooth_by_window(track, prior.network, model, config)
+        level = None if ground is None else torch.tensor([ground, 0.0, 0.0], dtype=torch.float64)
+        result = smooth_by_window(track, prior.network, model, config, ground=level)
     else:
         result = smooth_by_fit(track, _fitter(prior, body, vposer), model)
     write_smoothed(output, source, result)

@@ -47,10 +47,14 @@ class ArrivalCost:
         shape, ground = motion.betas - first.betas, motion.ground - first.ground
         return torch.cat((moves.flatten(), shape, ground))
 
+    def energy(self, motion: WindowMotion) -> Tensor:
+        """The energy, with gradients."""
+        change = self.change(motion)
+        return 0.5 * change @ self.matrix @ change + self.gradient @ change
+
     def cost(self, motion: WindowMotion) -> float:
         """The energy."""
-        change = self.change(motion)
-        return float(0.5 * change @ self.matrix @ change + self.gradient @ change)
+        return float(self.energy(motion))
 
     def add(self, motion: WindowMotion, normal: NormalEquations) -> None:
         """Add the energy and its derivatives to normal equations."""

@@ -37,6 +37,8 @@ __all__ = ["SmoothedTrack", "SmoothingCounts", "ground_plane", "smooth_by_fit", 
 
 #: Fewest frames that are smoothed; the tracker's motion is told for shorter stretches.
 _LEAST_FRAMES = 5
+#: What a given ground weighs beside what people's windows say of it.
+_GIVEN_GROUND_FRAMES = 900.0
 
 
 @dataclass
@@ -84,6 +86,8 @@ def smooth_by_window(
     network: HumorNetwork | None,
     body: BodyModel,
     config: WindowConfig | None = None,
+    *,
+    ground: Tensor | None = None,
 ) -> SmoothedTrack:
     """Smooth everybody with the real-time solver, as it would run online.
 
@@ -92,10 +96,14 @@ def smooth_by_window(
         network: HuMoR's networks; None smooths by accelerations alone.
         body: of the track's shape space.
         config: of the solver.
+        ground: (3,) height at the origin and slopes of a ground that is known, as where the robot
+            stands on it; it ties the person's distance to the camera's height. None finds it.
     """
     config = config or WindowConfig()
     solver_body = SolverBody(body)
     result = _Result.of(track, body)
+    if ground is not None:
+        result.ground.see("", ground, _GIVEN_GROUND_FRAMES)
     for person_id, rows, segments in _people(track, result.counts):
         del person_id
         for segment in segments:

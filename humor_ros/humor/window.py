@@ -20,9 +20,9 @@ from humor_ros.humor.networks import HumorNetwork
 from humor_ros.humor.state import NUM_CONTACTS
 from humor_ros.humor.window_body import SolverBody
 from humor_ros.humor.window_config import WindowConfig
+from humor_ros.humor.window_prior import PriorBlocks
 from humor_ros.humor.window_problem import WindowProblem
 from humor_ros.humor.window_solver import WindowSolution, solve_window
-from humor_ros.humor.window_transition import NetworkSlopes, transition_states
 from humor_ros.humor.window_values import WindowMotion, WindowObservations
 
 __all__ = ["HopReport", "SlidingWindow", "SmoothedFrames"]
@@ -108,10 +108,11 @@ class SlidingWindow:
         self.motion: WindowMotion | None = None
         self.fallbacks = 0
         self.reports: list[HopReport] = []
-        self._slopes: NetworkSlopes | None = None
+        self._prior: PriorBlocks | None = None
         self._arrival: ArrivalCost | None = None
         self._problem: WindowProblem | None = None
         self._before: tuple[int, WindowMotion] | None = None  # last solution, and its first frame
+        self._told_feet: Tensor | None = None  # of the window's first frames
         self._start = 0  # number of the window's first frame
         self._told = 0  # number of the first frame that was not told yet
 
@@ -143,14 +144,20 @@ class SlidingWindow:
             arrival=self._arrival,
             ground_guess=start.ground if self.given_ground is None else self.given_ground,
             ground_information=self.ground_information,
+            told_feet=self._told_feet,
         )
-        start = self._with_latents(problem, start, fresh=cold)
+        known = 0
+        if self._prior is not None and not cold:
+            # The last transition's velocities were not known.
+            known = max(0, min(len(self._prior) - 1, start.frames - 2))
+            self._prior = self._prior.cut(0, known)
+        start = problem.with_latents(start, known)
         solution = solve_window(
             problem,
             start,
             iterations=self.config.cold_iterations if cold else self.config.iterations,
-            slopes=None if cold or self.config.fresh_slopes else self._slopes,
-            renew=cold or self.config.fresh_slopes,
+            prior=None if cold else self._prior,
+            renew_every=self.config.renew_every if cold else 0,
         )
         lost = self._lost(solution)
         self.reports.append(
@@ -162,7 +169,7 @@ class SlidingWindow:
             motion = tracker_motion(self.seen, start.ground, start.latents.shape[1])
         else:
             motion = solution.motion
-        self.motion, self._slopes = motion, solution.slopes
+        self.motion, self._prior = motion, solution.prior
         told = self._tell(motion, lost, last=last)
         if lost:
             self._forget()
@@ -180,7 +187,7 @@ class SlidingWindow:
         problem = self._problem.first_frames(kept)
         linear = problem.linearise(
             self.motion.cut(0, kept),
-            slopes=None if self._slopes is None else self._slopes.cut(0, kept - 2),
+            prior=None if self._prior is None else self._prior.cut(0, kept - 2),
             anchors=dropped,
         )
         self._arrival = None
@@ -193,7 +200,8 @@ class SlidingWindow:
             )
         self.motion = self.motion.cut(dropped, self.motion.frames)
         self.seen = self.seen.cut(dropped, self.seen.frames)
-        self._slopes = None if self._slopes is None else self._slopes.cut(dropped, 10**6)
+        self._told_feet = None if self._told_feet is None else self._told_feet[dropped:]
+        self._prior = None if self._prior is None else self._prior.cut(dropped, len(self._prior))
         self._start += dropped
 
     def _extended(self, new: WindowObservations) -> WindowMotion:
@@ -217,27 +225,6 @@ class SlidingWindow:
     @property
     def _latent_size(self) -> int:
         return 0 if self.network is None else self.network.config.latent_size
-
-    def _with_latents(
-        self, problem: WindowProblem, motion: WindowMotion, *, fresh: bool
-    ) -> WindowMotion:
-        """Posterior means for transitions that have not been solved yet."""
-        count = motion.frames - 2
-        if problem.network is None or self.network is None:
-            return replace(motion, latents=motion.root.new_zeros(max(0, count), self._latent_size))
-        known = 0 if fresh or self._slopes is None else min(len(self._slopes.decoder) - 1, count)
-        states = transition_states(
-            motion, problem.points(motion), self.body.rest_root(motion.betas)
-        )
-        kind = next(self.network.parameters()).dtype
-        mean = self.network.posterior(
-            states.rows[known:].to(kind), states.following[known:].to(kind)
-        ).mean
-        if self._slopes is not None and not fresh:
-            self._slopes = self._slopes.cut(0, known)
-        return replace(
-            motion, latents=torch.cat((motion.latents[:known], mean.to(motion.root.dtype)))
-        )
 
     def _lost(self, solution: WindowSolution) -> bool:
         if solution.diverged or not math.isfinite(solution.cost) or self.seen is None:
@@ -274,6 +261,8 @@ class SlidingWindow:
             fallback=lost,
         )
         self._told = until
+        known = points.feet[:0] if self._told_feet is None else self._told_feet
+        self._told_feet = torch.cat((known, told.feet))
         return told
 
     def _faded(self, motion: WindowMotion) -> WindowMotion:
@@ -304,7 +293,8 @@ class SlidingWindow:
     def _forget(self) -> None:
         """Start afresh with the frames that have not been told."""
         end = self._start + (0 if self.motion is None else self.motion.frames)
-        self.motion = self._arrival = self._slopes = self._problem = self._before = None
+        self.motion = self._arrival = self._prior = self._problem = self._before = None
+        self._told_feet = None
         if self.seen is not None and self._told < end:
             self.seen = self.seen.cut(self._told - self._start, self.seen.frames)
         else:

@@ -44,6 +44,7 @@ class WindowWeights:
         root: of the tracker's place, metres.
         root_step: of the tracker's step from frame to frame, metres.
         contact_velocity: displacement of a resting point from frame to frame, metres.
+        stance: distance of a resting sole from the place of its stretch of contact, metres.
         contact_height: height of a resting sole above the ground, metres.
         penetration: depth of any sole under the ground, metres.
         joint_height: height beyond 8 cm of other joints in contact, metres.
@@ -61,6 +62,7 @@ class WindowWeights:
     root: float = 0.5
     root_step: float = 0.03
     contact_velocity: float = 0.0025
+    stance: float = 0.008
     contact_height: float = 0.02
     penetration: float = 0.02
     joint_height: float = 0.05
@@ -89,8 +91,8 @@ class WindowConfig:
             so that each tells less than its own spread says.
         arrival_weight: factor on what past windows know of the first frames, in [0, 1].
         contact_share: weight of the prior's contacts against the tracker's.
-        fresh_slopes: whether all network derivatives are renewed in every hop, not just those
-            of new frames.
+        renew_every: steps of a first window after which all derivatives of the networks are
+            computed anew; later hops compute those of new frames alone, once.
         weights: of the observations.
         noise: of the transitions.
 
@@ -106,7 +108,7 @@ class WindowConfig:
     prior_weight: float = 0.12
     arrival_weight: float = 0.5
     contact_share: float = 0.9
-    fresh_slopes: bool = False
+    renew_every: int = 2
     weights: WindowWeights = field(default_factory=WindowWeights)
     noise: TransitionNoise = field(default_factory=TransitionNoise)
 
@@ -120,7 +122,7 @@ class WindowConfig:
                 f"lag must be between 0 and frames - hop - 1 ({self.frames - self.hop - 1}), got "
                 f"{self.lag}"
             )
-        for name in ("iterations", "cold_iterations"):
+        for name in ("iterations", "cold_iterations", "renew_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("arrival_weight", "contact_share"):

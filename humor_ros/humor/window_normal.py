@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from scipy.linalg import lapack
 from torch import Tensor
 
 from humor_ros.humor.window_body import NUM_MOVES
@@ -19,7 +21,6 @@ SPAN = 4  #: frames that one residual may touch
 SHAPE = slice(0, 10)  #: columns of the border: shape
 GROUND = slice(10, 13)  #: height at the origin and two slopes
 BORDER = 13
-_GROUP = SPAN - 1  # frames of one block of the factorisation: neighbours then touch only
 
 
 class SolveError(ArithmeticError):
@@ -149,44 +150,22 @@ class NormalEquations:
 
 
 def _solve_band(blocks: Tensor, extra: Tensor, right: Tensor) -> Tensor:
-    """Solve the band plus a diagonal (T, 69) for right sides (T, 69, k)."""
-    frames, columns = len(blocks), right.shape[-1]
-    groups = -(-frames // _GROUP)
-    size = _GROUP * NUM_MOVES
-    inside = blocks.new_zeros(groups, size, size)
-    across = blocks.new_zeros(groups, size, size)
-    for t in range(groups * _GROUP):
-        group, place = divmod(t, _GROUP)
-        rows = slice(place * NUM_MOVES, (place + 1) * NUM_MOVES)
-        if t >= frames:
-            inside[group, rows, rows] = torch.eye(NUM_MOVES, dtype=blocks.dtype)
-            continue
-        inside[group, rows, rows] = blocks[t, 0] + torch.diag(extra[t])
-        for step in range(1, SPAN):
-            other = place + step
-            target = inside if other < _GROUP else across
-            other %= _GROUP
-            target[group, rows, other * NUM_MOVES : (other + 1) * NUM_MOVES] = blocks[t, step]
-    sides = blocks.new_zeros(groups * _GROUP, NUM_MOVES, columns)
-    sides[:frames] = right
-    sides = sides.reshape(groups, size, columns)
-    factors, links, forward = [], [], []
-    carried: Tensor | None = None
-    below: Tensor | None = None
-    for group in range(groups):
-        matrix, side = inside[group].T, sides[group]  # the lower triangle is what is filled
-        if carried is not None and below is not None:
-            matrix, side = matrix - carried.T @ carried, side - carried.T @ below
-        factor, info = torch.linalg.cholesky_ex(matrix)
-        if int(info):
-            raise SolveError("the normal equations are not positive definite")
-        below = torch.linalg.solve_triangular(factor, side, upper=False)
-        carried = torch.linalg.solve_triangular(factor, across[group], upper=False)
-        factors.append(factor)
-        links.append(carried)
-        forward.append(below)
-    found: list[Tensor] = []
-    for group in range(groups - 1, -1, -1):
-        side = forward[group] - (links[group] @ found[-1] if found else 0.0)
-        found.append(torch.linalg.solve_triangular(factors[group].T, side, upper=True))
-    return torch.stack(found[::-1]).reshape(-1, NUM_MOVES, columns)[:frames]
+    """Solve the band plus a diagonal (T, 69) for right sides (T, 69, k), by LAPACK."""
+    frames, width = len(blocks), SPAN * NUM_MOVES
+    # Row (t, a) of the blocks holds column (t, a) of the lower triangle from frame t on; the
+    # band's column starts at the diagonal, a further on.
+    padded = np.zeros((frames, NUM_MOVES, width + NUM_MOVES))
+    padded[..., :width] = blocks.transpose(1, 2).reshape(frames, NUM_MOVES, width).numpy()
+    index = np.arange(NUM_MOVES)
+    padded[:, index, index] += extra.numpy()
+    across, down, along = padded.strides
+    band = np.lib.stride_tricks.as_strided(
+        padded, (frames, NUM_MOVES, width), (across, down + along, along), writeable=False
+    ).reshape(frames * NUM_MOVES, width)
+    sides = right.reshape(frames * NUM_MOVES, -1).numpy()
+    factor, info = lapack.dpbtrf(band.T, lower=1, overwrite_ab=1)
+    if info == 0 and np.isfinite(factor[0]).all():
+        found, info = lapack.dpbtrs(factor, sides, lower=1)
+        if info == 0:
+            return torch.from_numpy(np.ascontiguousarray(found)).reshape(right.shape)
+    raise SolveError("the normal equations are not positive definite")

@@ -20,18 +20,21 @@ from humor_ros.humor.networks import HumorNetwork
 from humor_ros.humor.state import NUM_CONTACTS
 from humor_ros.humor.window_body import SolverBody, SolverPoints
 from humor_ros.humor.window_config import TransitionNoise, WindowConfig
-from humor_ros.humor.window_normal import GROUND, SHAPE, NormalEquations
+from humor_ros.humor.window_normal import NormalEquations
+from humor_ros.humor.window_prior import PriorBlocks, prior_blocks
+from humor_ros.humor.window_stance import Stances, find_stances
 from humor_ros.humor.window_terms import add_observations, observation_cost
 from humor_ros.humor.window_transition import (
-    NetworkSlopes,
     Transitions,
+    TransitionStates,
     network_slopes,
+    transition_jacobian,
     transition_states,
     transitions,
 )
 from humor_ros.humor.window_values import WindowMotion, WindowObservations
 
-__all__ = ["Linearised", "WindowProblem", "latent_step"]
+__all__ = ["Linearised", "WindowProblem"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,20 +44,21 @@ class Linearised:
     Attributes:
         cost: the whole energy.
         normal: equations of frames and border, latents eliminated.
-        slopes: of the networks.
-        latent_factor: (N, L, L) Cholesky factors of the latents' own blocks.
-        latent_gradient: (N, L).
-        latent_cross: (N, L, 276).
-        said: what the networks say, None without networks.
+        prior: blocks of the transitions, None without networks.
+        defect: (N, 207) whitened residuals of the transitions; ``away`` (N, L) of the latents.
     """
 
     cost: float
     normal: NormalEquations
-    slopes: NetworkSlopes | None
-    latent_factor: Tensor | None
-    latent_gradient: Tensor | None
-    latent_cross: Tensor | None
-    said: Transitions | None
+    prior: PriorBlocks | None
+    defect: Tensor
+    away: Tensor
+
+    def latent_step(self, moves: Tensor) -> Tensor:
+        """(N, L) change of the latents that goes with the frames' moves (T, 69)."""
+        if self.prior is None:
+            return moves.new_zeros(max(0, len(moves) - 2), 0)
+        return self.prior.latent_step(self.defect, self.away, moves).to(moves.dtype)
 
 
 class WindowProblem:
@@ -70,6 +74,7 @@ class WindowProblem:
         arrival: ArrivalCost | None = None,
         ground_guess: Tensor,
         ground_information: Tensor | None = None,
+        told_feet: Tensor | None = None,
     ) -> None:
         """Set up a window.
 
@@ -81,6 +86,7 @@ class WindowProblem:
             arrival: what the past knows; None at a person's start.
             ground_guess: (3,) first guess of the ground.
             ground_information: (3,) inverse variances of that guess; None as configured.
+            told_feet: (k, 4, 3) feet of the first k frames as they were told.
         """
         self.network = network
         self.body = body
@@ -106,7 +112,9 @@ class WindowProblem:
             self.shape_information *= config.hop / config.frames
             discount = ground_guess.new_tensor([config.hop / config.frames, 1.0, 1.0])
             self.ground_information = self.ground_information * discount
+        self.told_feet = told_feet
         self.contacts = self._tracker_contacts()
+        self.stances: Stances | None = None
         self.deviation: Tensor | None = None
         self._rows = self._root_prior * _row_weights(config.noise, seen.frames - 2, seen.root.dtype)
 
@@ -115,6 +123,7 @@ class WindowProblem:
         part = copy(self)
         part.seen = self.seen.cut(0, count)
         part.contacts = self.contacts[:count]
+        part.stances = None if self.stances is None else self.stances.cut(0, count)
         part.deviation = None if self.deviation is None else self.deviation[: count - 2]
         part._rows = self._rows[: count - 2]
         return part
@@ -123,119 +132,137 @@ class WindowProblem:
         """Points of a motion's body."""
         return self.body(motion.betas, motion.rotations, motion.root, derivatives=derivatives)
 
-    def say(self, motion: WindowMotion, points: SolverPoints) -> Transitions | None:
-        """What the networks say of a motion."""
-        if self.network is None or motion.frames < 3:
-            return None
-        states = transition_states(motion, points, self.body.rest_root(motion.betas))
-        return transitions(self.network, states, motion.latents)
+    def states(self, motion: WindowMotion, points: SolverPoints) -> TransitionStates:
+        """Neighbouring frames as the networks see them."""
+        return transition_states(motion, points, self.body.rest_root(motion.betas))
 
     def freeze(self, motion: WindowMotion) -> None:
-        """Take contacts and the prior's spread from a motion, to be held until the next call."""
-        said = self.say(motion, self.points(motion))
-        if said is None:
-            return
-        self.deviation = said.deviation
+        """Take contacts and stances from a motion, to be held until the next call."""
+        points, said = self.points(motion), None
+        if self.network is not None and motion.frames >= 3:
+            said = transitions(self.network, self.states(motion, points), motion.latents)
+        self._hold(motion, points, said)
+
+    def _hold(self, motion: WindowMotion, points: SolverPoints, said: Transitions | None) -> None:
         share = self.config.contact_share
         nine = self._tracker_contacts()
-        nine[2:, :] = torch.where(
-            torch.tensor([i in FEET_IN_NINE for i in range(NUM_CONTACTS)]),
-            (1.0 - share) * nine[2:] + share * said.contacts,
-            said.contacts,
-        )
+        held = nine[:, list(FEET_IN_NINE)]
+        if said is not None:
+            # Either may miss that a foot rests; one that moves is not held by its place.
+            held[2:] = torch.maximum(held[2:], said.contacts[:, list(FEET_IN_NINE)])
+            nine[2:, :] = torch.where(
+                torch.tensor([i in FEET_IN_NINE for i in range(NUM_CONTACTS)]),
+                (1.0 - share) * nine[2:] + share * said.contacts,
+                said.contacts,
+            )
         self.contacts = nine
+        height = points.feet[..., 2] - motion.ground_height(points.feet)
+        self.stances = find_stances(points.feet, held, height, self.told_feet)
 
-    def prior_mean(self, motion: WindowMotion) -> Tensor:
-        """(T - 2, L) mean of the prior at a motion's states."""
-        said = self.say(motion, self.points(motion))
-        return motion.latents if said is None else said.mean
+    def with_latents(self, motion: WindowMotion, known: int) -> WindowMotion:
+        """Posterior means for the transitions from ``known`` on; none without networks."""
+        count = max(0, motion.frames - 2)
+        if self.network is None:
+            size = motion.latents.shape[1]
+            return replace(motion, latents=motion.root.new_zeros(count, size))
+        states = self.states(motion, self.points(motion)).since(known)
+        kind = next(self.network.parameters()).dtype
+        mean = self.network.posterior(states.rows.to(kind), states.following.to(kind)).mean
+        return replace(
+            motion, latents=torch.cat((motion.latents[:known], mean.to(motion.root.dtype)))
+        )
+
+    def energy(self, motion: WindowMotion) -> Tensor:
+        """The whole energy of a motion, with gradients; contacts and spreads are held."""
+        points = self.points(motion)
+        total = observation_cost(
+            motion, points, self.seen, self.weights, self.contacts, self.stances
+        )
+        total = total + self._border_energy(motion)
+        if self.arrival is not None:
+            total = total + self.arrival.energy(motion)
+        if self.network is not None and motion.frames >= 3:
+            said = transitions(self.network, self.states(motion, points), motion.latents)
+            defect, away = self._prior_residuals(motion, said)
+            total = total + 0.5 * (defect.square().sum() + away.square().sum())
+        return total
 
     @torch.no_grad()
     def cost(self, motion: WindowMotion) -> float:
         """The whole energy of a motion."""
-        points = self.points(motion)
-        weights = self.weights
-        total = observation_cost(motion, points, self.seen, weights, self.contacts)
-        total += self._border_cost(motion)
-        if self.arrival is not None:
-            total += self.arrival.cost(motion)
-        said = self.say(motion, points)
-        if said is not None:
-            defect, latent = self._prior_residuals(motion, said)
-            total += 0.5 * float(defect.square().sum() + latent.square().sum())
-        return total
+        return float(self.energy(motion))
 
     @torch.no_grad()
     def linearise(
         self,
         motion: WindowMotion,
         *,
-        slopes: NetworkSlopes | None = None,
+        prior: PriorBlocks | None = None,
         anchors: int | None = None,
+        hold: bool = False,
     ) -> Linearised:
         """Normal equations at a motion.
 
         Args:
             motion: where.
-            slopes: derivatives of the networks to use for as many transitions as they have,
-                counted from the first; those of the others are computed.
+            prior: blocks for as many transitions as they have, counted from the first, with the
+                spread they were made with; those of the others are computed.
             anchors: see :class:`NormalEquations`.
+            hold: whether the contacts are taken from this motion first.
         """
         points = self.points(motion, derivatives=True)
+        states = said = None
+        if self.network is not None and motion.frames >= 3:
+            states = self.states(motion, points)
+            said = transitions(self.network, states, motion.latents)
+        if hold:
+            self._hold(motion, points, said)
         normal = NormalEquations(motion.frames, anchors)
-        weights = self.weights
-        cost = add_observations(motion, points, self.seen, weights, self.contacts, normal)
-        cost += self._border_cost(motion)
+        cost = add_observations(
+            motion, points, self.seen, self.weights, self.contacts, normal, self.stances
+        )
+        cost += float(self._border_energy(motion))
         if anchors is None:  # what is summed up for the next window must not count twice
             normal.border += torch.diag(self._border_information())
             normal.border_gradient += self._border_information() * self._border_away(motion)
         if self.arrival is not None:
             self.arrival.add(motion, normal)
             cost += self.arrival.cost(motion)
-        if self.network is None or motion.frames < 3:
-            return Linearised(cost, normal, None, None, None, None, None)
-        states = transition_states(motion, points, self.body.rest_root(motion.betas))
-        known = 0 if slopes is None else min(len(slopes.decoder), len(states.rows))
-        if known < len(states.rows) or slopes is None:
-            fresh = network_slopes(self.network, states.rows[known:], motion.latents[known:])
-            slopes = fresh if slopes is None or not known else slopes.cut(0, known).joined(fresh)
-        said = transitions(self.network, states, motion.latents, points, slopes)
-        defect, latent = self._prior_residuals(motion, said)
-        cost += 0.5 * float(defect.square().sum() + latent.square().sum())
-        factor, gradient, cross = self._add_prior(normal, said, slopes, defect, latent)
-        return Linearised(cost, normal, slopes, factor, gradient, cross, said)
+        if states is None or said is None:
+            nothing = motion.root.new_zeros(0, 0)
+            return Linearised(cost, normal, None, nothing, nothing)
+        prior = self._blocks(motion, states, said, points, prior)
+        defect, away = self._prior_residuals(motion, said)
+        cost += 0.5 * float(defect.square().sum() + away.square().sum())
+        defect, away = defect.to(prior.near.dtype), away.to(prior.near.dtype)
+        normal.add_blocks(0, prior.matrix, prior.gradient(defect, away))
+        return Linearised(cost, normal, prior, defect, away)
 
-    def _add_prior(
+    def _blocks(
         self,
-        normal: NormalEquations,
+        motion: WindowMotion,
+        states: TransitionStates,
         said: Transitions,
-        slopes: NetworkSlopes | None,
-        defect: Tensor,
-        latent: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Add the transitions with their latents eliminated."""
-        if slopes is None or said.jacobian is None or said.prior is None:
-            raise ValueError("transitions need derivatives here")
-        kind = said.jacobian.dtype
-        rows, spread = self._rows.to(kind), self._spread(said).to(kind)
-        by_frames = said.jacobian * rows[..., None]
-        by_latent = slopes.latent * rows[..., None]
-        mean_by_frames = said.prior * -spread[..., None]
-        defect, latent = defect.to(kind), latent.to(kind)
-        both = torch.cat((by_frames, mean_by_frames), dim=1)
-        errors = torch.cat((defect, latent), dim=1)
-        matrix = both.transpose(1, 2) @ both
-        gradient = (both.transpose(1, 2) @ errors[..., None])[..., 0]
-        own = by_latent.transpose(1, 2) @ by_latent + torch.diag_embed(spread.square())
-        cross = by_latent.transpose(1, 2) @ by_frames + spread[..., None] * mean_by_frames
-        own_gradient = (by_latent.transpose(1, 2) @ defect[..., None])[..., 0] + spread * latent
-        factor = torch.linalg.cholesky(own.double())
-        white = torch.linalg.solve_triangular(factor, cross.double(), upper=False).to(kind)
-        half = torch.linalg.solve_triangular(factor, own_gradient.double()[..., None], upper=False)
-        matrix = matrix - white.transpose(1, 2) @ white
-        gradient = gradient - (white.transpose(1, 2) @ half.to(kind))[..., 0]
-        normal.add_blocks(0, matrix, gradient)
-        return factor, own_gradient.double(), cross.double()
+        points: SolverPoints,
+        prior: PriorBlocks | None,
+    ) -> PriorBlocks:
+        """The blocks that are known, and new ones for all other transitions."""
+        if self.network is None or points.jacobian is None:
+            raise ValueError("transitions need networks and derivatives here")
+        known = 0 if prior is None else min(len(prior), len(states.rows))
+        if prior is not None and known == len(states.rows):
+            self.deviation = (self._root_prior / prior.spread[:known]).to(said.deviation.dtype)
+            return prior.cut(0, known)
+        states = states.since(known)
+        slopes = network_slopes(self.network, states.rows, motion.latents[known:])
+        jacobian = transition_jacobian(
+            states, points.jacobian[known:], slopes, said.changes[known:]
+        )
+        spread = self._root_prior / said.deviation[known:]
+        fresh = prior_blocks(jacobian, self._rows[known:], spread)
+        blocks = fresh if prior is None or not known else prior.cut(0, known).joined(fresh)
+        self.deviation = (self._root_prior / blocks.spread).to(said.deviation.dtype)
+        return blocks
 
     def _prior_residuals(self, motion: WindowMotion, said: Transitions) -> tuple[Tensor, Tensor]:
         return said.defect * self._rows, (motion.latents - said.mean) * self._spread(said)
@@ -253,29 +280,13 @@ class WindowProblem:
         return torch.cat((shape, self.ground_information))
 
     def _border_away(self, motion: WindowMotion) -> Tensor:
-        away = torch.zeros(13, dtype=motion.betas.dtype)
-        away[SHAPE] = motion.betas - self.shape_guess
-        away[GROUND] = motion.ground - self.ground_guess
-        return away
+        return torch.cat((motion.betas - self.shape_guess, motion.ground - self.ground_guess))
 
-    def _border_cost(self, motion: WindowMotion) -> float:
-        away = self._border_away(motion)
-        return 0.5 * float((self._border_information() * away.square()).sum())
+    def _border_energy(self, motion: WindowMotion) -> Tensor:
+        return 0.5 * (self._border_information() * self._border_away(motion).square()).sum()
 
     def _tracker_contacts(self) -> Tensor:
         return nine_from_soles(self.seen.contacts)
-
-
-def latent_step(linear: Linearised, moves: Tensor) -> Tensor:
-    """(N, L) change of the latents that goes with the frames' moves (T, 69)."""
-    factor, gradient, cross = linear.latent_factor, linear.latent_gradient, linear.latent_cross
-    if factor is None or gradient is None or cross is None:
-        return moves.new_zeros(max(0, len(moves) - 2), 0)
-    padded = torch.cat((moves, torch.zeros_like(moves[:1])))
-    count = len(moves) - 2
-    four = torch.cat([padded[i : i + count] for i in range(4)], dim=-1)
-    right = gradient + (cross @ four[..., None])[..., 0]
-    return -torch.cholesky_solve(right[..., None], factor)[..., 0]
 
 
 def _row_weights(noise: TransitionNoise, count: int, dtype: torch.dtype) -> Tensor:

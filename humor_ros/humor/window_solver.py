@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass, field
 
 from humor_ros.humor.window_normal import SolveError
-from humor_ros.humor.window_problem import WindowProblem, latent_step
-from humor_ros.humor.window_transition import NetworkSlopes
+from humor_ros.humor.window_prior import PriorBlocks
+from humor_ros.humor.window_problem import WindowProblem
 from humor_ros.humor.window_values import WindowMotion
 
 __all__ = ["WindowSolution", "solve_window"]
@@ -25,19 +25,20 @@ class WindowSolution:
     Attributes:
         motion: the best motion found.
         cost: its energy; ``costs`` those after every accepted step, the start's first.
-        slopes: last derivatives of the networks.
+        prior: last derivatives of the transitions.
         converged: whether the last step gained next to nothing.
         diverged: whether nothing better than the start was found, or numbers are not finite.
-        seconds: time used.
+        seconds: time used; ``times`` until every entry of ``costs``.
     """
 
     motion: WindowMotion
     cost: float
-    slopes: NetworkSlopes | None
+    prior: PriorBlocks | None
     converged: bool
     diverged: bool
     seconds: float
     costs: list[float] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
 
 
 def solve_window(
@@ -45,8 +46,8 @@ def solve_window(
     start: WindowMotion,
     *,
     iterations: int,
-    slopes: NetworkSlopes | None = None,
-    renew: bool = True,
+    prior: PriorBlocks | None = None,
+    renew_every: int = 0,
 ) -> WindowSolution:
     """Minimise a window's energy.
 
@@ -54,25 +55,26 @@ def solve_window(
         problem: the window.
         start: first motion.
         iterations: most steps that are tried.
-        slopes: derivatives of the networks for the first transitions, kept from before.
-        renew: whether they are computed anew in every iteration; otherwise those given and
-            those computed in the first iteration serve throughout (chord method).
+        prior: derivatives of the first transitions, kept from before.
+        renew_every: accepted steps after which all derivatives of the networks are computed anew;
+            0 for never (chord method). Residuals and all other derivatives always are.
     """
     begin = time.perf_counter()
     motion, damping, growth = start, _FIRST_DAMPING, 2.0
-    linear, last = None, slopes
+    linear, last, age, renew = None, prior, 0, False
     costs: list[float] = []
+    times: list[float] = []
     converged = False
     for _ in range(iterations):
         if linear is None:
-            problem.freeze(motion)  # contacts follow the motion, step by step
-            linear = problem.linearise(motion, slopes=slopes)
-            last = linear.slopes
-            slopes = None if renew else last
+            # Contacts follow the motion, step by step.
+            linear = problem.linearise(motion, prior=None if renew else last, hold=True)
+            last, renew = linear.prior, False
             if not math.isfinite(linear.cost):
                 break
             if not costs:
                 costs.append(linear.cost)
+                times.append(time.perf_counter() - begin)
         try:
             step = linear.normal.solve(damping)
         except SolveError:
@@ -80,13 +82,14 @@ def solve_window(
             if damping > _MOST_DAMPING:
                 break
             continue
-        trial = motion.moved(step, latent_step(linear, step.moves))
+        trial = motion.moved(step, linear.latent_step(step.moves))
         cost = problem.cost(trial) if trial.finite() else math.inf
         if math.isfinite(cost) and cost < linear.cost:
             gain = (linear.cost - cost) / max(abs(linear.cost), 1e-9)
             motion, linear = trial, None
             costs.append(cost)
-            damping, growth = max(damping / 5.0, 1e-7), 2.0
+            times.append(time.perf_counter() - begin)
+            damping, growth, age = max(damping / 5.0, 1e-7), 2.0, age + 1
             if gain < _SMALL_GAIN:
                 converged = True
                 break
@@ -94,12 +97,15 @@ def solve_window(
             damping, growth = damping * growth * 2.0, growth * 2.0
             if damping > _MOST_DAMPING:
                 break
+        if renew_every and age >= renew_every:
+            age, renew = 0, True
     return WindowSolution(
         motion=motion,
         cost=costs[-1] if costs else math.inf,
-        slopes=last,
+        prior=last,
         converged=converged,
         diverged=not costs or not motion.finite(),
         seconds=time.perf_counter() - begin,
         costs=costs,
+        times=times,
     )

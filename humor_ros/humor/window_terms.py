@@ -11,6 +11,7 @@ from humor_ros.humor.state import CONTACT_JOINTS
 from humor_ros.humor.window_body import NUM_MOVES, SolverPoints
 from humor_ros.humor.window_config import WindowWeights
 from humor_ros.humor.window_normal import BORDER, GROUND, SHAPE, NormalEquations
+from humor_ros.humor.window_stance import Stances
 from humor_ros.humor.window_values import WindowMotion, WindowObservations
 
 __all__ = ["add_observations", "observation_cost"]
@@ -20,6 +21,8 @@ _NEAREST_M = 0.2
 _FREE_HEIGHT_M = 0.08
 #: Joints in contact beside those of the feet: knees and hands (their place in the nine contacts).
 _OTHER = (1, 2, 7, 8)
+#: Where the loss of a stance bends, in standard deviations: a foot that was thought to stand.
+_STANCE_BEND = 4.0
 
 
 class _Sum:
@@ -27,7 +30,7 @@ class _Sum:
 
     def __init__(self, normal: NormalEquations | None) -> None:
         self.normal = normal
-        self.cost = 0.0
+        self.cost = torch.zeros((), dtype=torch.float64)
 
     def __call__(
         self,
@@ -50,13 +53,13 @@ class _Sum:
         if robust is not None:
             squared = residual.unflatten(1, (-1, pairs)).square().sum(-1)
             bend = robust * robust
-            self.cost += 0.5 * float((bend * squared / (bend + squared)).sum())
+            self.cost = self.cost + 0.5 * (bend * squared / (bend + squared)).sum()
             weight = (bend / (bend + squared)).repeat_interleave(pairs, dim=1)
             residual = residual * weight
             jacobian = None if jacobian is None else jacobian * weight[..., None]
             border = None if border is None else border * weight[..., None]
         else:
-            self.cost += 0.5 * float(residual.square().sum())
+            self.cost = self.cost + 0.5 * residual.square().sum()
         if self.normal is not None and jacobian is not None:
             self.normal.add(0, jacobian, residual, border)
 
@@ -67,9 +70,10 @@ def observation_cost(
     seen: WindowObservations,
     weights: WindowWeights,
     contacts: Tensor,
-) -> float:
-    """The energy alone; arguments as of :func:`add_observations`."""
-    return _run(motion, points, seen, weights, contacts, None)
+    stances: Stances | None = None,
+) -> Tensor:
+    """The energy alone, with gradients; arguments as of :func:`add_observations`."""
+    return _run(motion, points, seen, weights, contacts, stances, None)
 
 
 def add_observations(
@@ -79,6 +83,7 @@ def add_observations(
     weights: WindowWeights,
     contacts: Tensor,
     normal: NormalEquations,
+    stances: Stances | None = None,
 ) -> float:
     """Add all observations, contacts and the acceleration to normal equations.
 
@@ -89,11 +94,12 @@ def add_observations(
         weights: what they are worth.
         contacts: (T, 9) contact probabilities that hold joints to the ground, without gradient.
         normal: what is added to.
+        stances: where resting soles stand; None where that is not known.
 
     Returns:
         The energy.
     """
-    return _run(motion, points, seen, weights, contacts, normal)
+    return float(_run(motion, points, seen, weights, contacts, stances, normal))
 
 
 def _run(
@@ -102,8 +108,9 @@ def _run(
     seen: WindowObservations,
     weights: WindowWeights,
     contacts: Tensor,
+    stances: Stances | None,
     normal: NormalEquations | None,
-) -> float:
+) -> Tensor:
     total = _Sum(normal)
     if weights.pixels:
         _image(total, points, seen, weights)
@@ -114,6 +121,8 @@ def _run(
     if weights.root or weights.root_step:
         _root(total, motion, seen, weights)
     _contacts(total, motion, points, weights, contacts)
+    if weights.stance and stances is not None:
+        _stances(total, points, weights, stances)
     if weights.acceleration:
         _acceleration(total, points, weights)
     return total.cost
@@ -253,6 +262,17 @@ def _contacts(
         border[..., SHAPE] = torch.cat([shape[:, p] for p in parts], dim=1) * scale[..., None]
         border[..., GROUND] = torch.cat([-flat[:, p] for p in parts], dim=1) * scale[..., None]
     total(residual, both, border)
+
+
+def _stances(total: _Sum, points: SolverPoints, weights: WindowWeights, stances: Stances) -> None:
+    scale = stances.resting / weights.stance
+    away = (points.feet - stances.places) * scale[..., None]
+    jacobian = border = None
+    if points.jacobian is not None and points.shape_jacobian is not None:
+        jacobian = (points.jacobian[:, -4:] * scale[..., None, None]).flatten(1, 2)
+        border = jacobian.new_zeros(*jacobian.shape[:2], BORDER)
+        border[..., SHAPE] = (points.shape_jacobian[:, -4:] * scale[..., None, None]).flatten(1, 2)
+    total(away.flatten(1), jacobian, border, robust=_STANCE_BEND, pairs=3)
 
 
 def _acceleration(total: _Sum, points: SolverPoints, weights: WindowWeights) -> None:

@@ -25,11 +25,14 @@ from humor_ros.humor.window_body import NUM_MOVES, SolverPoints
 from humor_ros.humor.window_values import WindowMotion
 
 __all__ = [
+    "SPEEDS",
     "TANGENT",
     "NetworkSlopes",
+    "TransitionJacobian",
     "TransitionStates",
     "Transitions",
     "network_slopes",
+    "transition_jacobian",
     "transition_states",
     "transitions",
 ]
@@ -40,6 +43,8 @@ _HALF_RATE = 0.5 * FRAME_RATE
 _BODY = NUM_JOINTS - 1
 _TRANS, _TRANS_VEL, _ROOT, _ROOT_VEL = slice(0, 3), slice(3, 6), slice(6, 9), slice(9, 12)
 _POSE, _JOINTS, _JOINTS_VEL = slice(12, 75), slice(75, 141), slice(141, 207)
+#: Those of a state's changes that depend on the frame after it.
+SPEEDS = (*range(3, 6), *range(9, 12), *range(141, 207))
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +62,15 @@ class TransitionStates:
     following: Tensor
     heading: Tensor
     heading_slope: Tensor
+
+    def since(self, first: int) -> TransitionStates:
+        """Those from one on."""
+        return TransitionStates(
+            self.rows[first:],
+            self.following[first:],
+            self.heading[first:],
+            self.heading_slope[first:],
+        )
 
 
 def transition_states(
@@ -100,7 +114,7 @@ def transition_states(
 
 @dataclass(frozen=True, eq=False)
 class NetworkSlopes:
-    """Derivatives of the networks at N rows, kept between iterations and windows.
+    """Derivatives of the networks at N rows, in the canonical frame of each.
 
     Attributes:
         decoder: (N, 207, 207) of the decoder's changes by the state's.
@@ -111,20 +125,6 @@ class NetworkSlopes:
     decoder: Tensor
     latent: Tensor
     prior: Tensor
-
-    def cut(self, first: int, last: int) -> NetworkSlopes:
-        """Rows first to last - 1."""
-        return NetworkSlopes(
-            self.decoder[first:last], self.latent[first:last], self.prior[first:last]
-        )
-
-    def joined(self, other: NetworkSlopes) -> NetworkSlopes:
-        """These rows and then others."""
-        return NetworkSlopes(
-            torch.cat((self.decoder, other.decoder)),
-            torch.cat((self.latent, other.latent)),
-            torch.cat((self.prior, other.prior)),
-        )
 
 
 def network_slopes(network: HumorNetwork, rows: Tensor, z: Tensor) -> NetworkSlopes:
@@ -171,62 +171,39 @@ class Transitions:
     """What the networks say of N transitions.
 
     Attributes:
-        defect: (N, 207) predicted minus actual second state.
+        defect: (N, 207) predicted minus actual second state, along the axes of the world.
         mean: (N, L) of the prior.
         deviation: (N, L) standard deviation of the prior.
         contacts: (N, 9) contact probability of the second states.
-        jacobian: (N, 207, 276) of the defect by the moves of the four frames; None unless
-            slopes were given, as ``prior`` (N, L, 276), that of the prior's mean.
+        changes: (N, 207) the decoder's changes, along the axes of the world.
     """
 
     defect: Tensor
     mean: Tensor
     deviation: Tensor
     contacts: Tensor
-    jacobian: Tensor | None = None
-    prior: Tensor | None = None
+    changes: Tensor
 
 
-@torch.no_grad()
-def transitions(
-    network: HumorNetwork,
-    states: TransitionStates,
-    z: Tensor,
-    points: SolverPoints | None = None,
-    slopes: NetworkSlopes | None = None,
-) -> Transitions:
+def transitions(network: HumorNetwork, states: TransitionStates, z: Tensor) -> Transitions:
     """Evaluate the networks at all transitions.
 
     Args:
         network: the networks.
         states: of the window.
         z: (N, L).
-        points: with derivatives; needed with ``slopes``.
-        slopes: of the networks, possibly of an earlier iteration.
     """
+    kind = states.rows.dtype
     rows = states.rows.to(_dtype(network))
-    raw = network.decode_raw(z.to(rows.dtype), rows).to(states.rows.dtype)
+    raw = network.decode_raw(z.to(rows.dtype), rows).to(kind)
     gaussian = network.prior(rows)
     changes, logits = raw[:, :-NUM_CONTACTS], raw[:, -NUM_CONTACTS:]
-    defect = _defect(states, changes)
-    result = Transitions(
-        defect=defect,
-        mean=gaussian.mean.to(defect.dtype),
-        deviation=gaussian.variance.sqrt().to(defect.dtype),
-        contacts=torch.sigmoid(logits),
-    )
-    if slopes is None or points is None or points.jacobian is None:
-        return result
-    first = _tangent(states, points.jacobian, slot=1)
-    second = _tangent(states, points.jacobian, slot=2)
-    jacobian = torch.baddbmm(first - second, slopes.decoder, first)
     return Transitions(
-        result.defect,
-        result.mean,
-        result.deviation,
-        result.contacts,
-        jacobian,
-        slopes.prior @ first,
+        defect=_along_world(states.heading, _defect(states, changes)),
+        mean=gaussian.mean.to(kind),
+        deviation=gaussian.variance.sqrt().to(kind),
+        contacts=torch.sigmoid(logits),
+        changes=_along_world(states.heading, changes),
     )
 
 
@@ -246,54 +223,138 @@ def _defect(states: TransitionStates, changes: Tensor) -> Tensor:
     )
 
 
-def _tangent(states: TransitionStates, jacobian: Tensor, slot: int) -> Tensor:
-    """Changes (N, 207) of the state at a frame by the moves of frames t - 1 to t + 2.
+@dataclass(frozen=True, eq=False)
+class TransitionJacobian:
+    """Derivatives of N transitions.
+
+    Attributes:
+        near: (N, 207 + L, 207) of the defect and of the prior's mean by the moves of frames
+            t - 1, t and t + 1.
+        last: (N, 72, 69) of the defect's velocities (``SPEEDS``) by the moves of frame t + 2; all
+            else does not depend on it.
+        latent: (N, 207, L) of the defect by the transitions.
+    """
+
+    near: Tensor
+    last: Tensor
+    latent: Tensor
+
+
+def transition_jacobian(
+    states: TransitionStates, jacobian: Tensor, slopes: NetworkSlopes, changes: Tensor
+) -> TransitionJacobian:
+    """Differentiate transitions by the moves of their frames.
+
+    Along the axes of the world a state's own changes do not depend on the heading that it is
+    looked at with; only what the networks make of it does.
 
     Args:
-        states: of the window.
-        jacobian: (T, >= 22, 3, 69) of the points.
-        slot: 1 for the state at t, 2 for that at t + 1; both seen from the frame of t.
+        states: N transitions of N + 2 frames.
+        jacobian: (N + 2 or N + 3, >= 22, 3, 69) of the points; the last transition's velocities
+            after the last frame are not known, and their derivatives of no use.
+        slopes: of the networks.
+        changes: (N, 207) of :class:`Transitions`.
     """
     kind = torch.float32
-    count = len(states.rows)
-    turn, slope = states.heading.to(kind), states.heading_slope.to(kind)
-    row = (states.rows if slot == 1 else states.following).to(kind)
-    offset = states.rows[:, 18 + 9 * _BODY : 21 + 9 * _BODY].to(kind).clone()  # the root joint
-    offset[:, 2] = 0.0
-    by_point = jacobian[:, :NUM_JOINTS].to(kind)
-    last = by_point[-1:]
-    frames = (by_point[:-2], by_point[1:-1], by_point[2:], torch.cat((by_point[3:], last)))
-    out = torch.zeros(count, TANGENT, 4, NUM_MOVES, dtype=kind)
-    eye = torch.eye(3, dtype=kind)
-    place = turn @ torch.diag(eye.new_tensor([1.0, 1.0, 0.0]))
-    turned = turn[:, None]
-    # The state's own frame.
-    out[:, _TRANS, slot, :3] += turn
-    out[:, _ROOT, slot, 3:6] += turn
-    out[:, _POSE, slot, 6:] += torch.eye(3 * _BODY, dtype=kind)
-    out[:, _JOINTS, slot] += (turned @ frames[slot]).flatten(1, 2)
-    # Velocities: the frames about it.
-    for other, sign in ((slot - 1, -_HALF_RATE), (slot + 1, _HALF_RATE)):
-        moved = (turned @ frames[other]).flatten(1, 2) * sign
-        out[:, _JOINTS_VEL, other] += moved
-        out[:, _TRANS_VEL, other] += moved[:, :3]
-        out[:, _ROOT_VEL, other, 3:6] += sign * turn
-    # The frame it is seen from: its origin and its heading.
-    out[:, _TRANS, 1, :3] -= place
-    out[:, _JOINTS, 1, :3] -= place.repeat(1, NUM_JOINTS, 1)
-    heading = out.new_zeros(count, TANGENT)
-    plain = row.clone()
-    plain[:, 18 + 9 * _BODY : 18 + 9 * _BODY + 66] -= offset.repeat(1, NUM_JOINTS)
-    vectors = torch.cat((plain[:, :6], plain[:, 15:18], plain[:, 18 + 9 * _BODY :]), dim=-1)
-    vectors = vectors.unflatten(-1, (-1, 3))
-    about = torch.stack(
-        (vectors[..., 1], -vectors[..., 0], torch.zeros_like(vectors[..., 0])), dim=-1
-    ).flatten(1)
-    heading[:, :6], heading[:, _ROOT_VEL] = about[:, :6], about[:, 6:9]
-    heading[:, 75:] = about[:, 9:]
-    heading[:, 8] = -1.0
-    out[:, :, 1, 3:6] += heading[..., None] * slope[:, None]
-    return out.flatten(2)
+    count, size = len(states.rows), slopes.prior.shape[1]
+    turn = states.heading.to(kind)
+    moved = jacobian[:, :NUM_JOINTS].to(kind)
+    if len(moved) < count + 3:
+        moved = torch.cat((moved, moved[-1:]))
+    raised = moved.clone()  # seen from the ground under the root
+    raised[:, :, 0, 0] = 0.0
+    raised[:, :, 1, 1] = 0.0
+    moved, raised = moved.flatten(1, 2), raised.flatten(1, 2)
+    before, own, after, late = (moved[i : i + count] for i in range(4))
+    decoder = _rows_along_world(turn, slopes.decoder.to(kind))
+    net = _columns_along_world(turn, torch.cat((decoder, slopes.prior.to(kind)), dim=1))
+    # The root's place and velocity are those of the first joint.
+    by_joints, by_speeds = net[..., _JOINTS].clone(), net[..., _JOINTS_VEL].clone()
+    by_joints[..., :3] += net[..., _TRANS]
+    by_speeds[..., :3] += net[..., _TRANS_VEL]
+    near = torch.empty(count, TANGENT + size, 3, NUM_MOVES, dtype=kind)
+    speed = by_speeds * _HALF_RATE
+    spin = net[..., _ROOT_VEL] * _HALF_RATE
+    near[:, :, 0] = -(speed @ before)
+    near[:, :, 0, 3:6] -= spin
+    near[:, :, 1] = by_joints @ raised[1 : count + 1]
+    near[:, :, 1, 3:6] += net[..., _ROOT]
+    near[:, :, 1, 6:] += net[..., _POSE]
+    near[:, :, 2] = speed @ after
+    near[:, :, 2, 3:6] += spin
+    about = (net @ _heading(states).to(kind)[..., None])[..., 0]
+    about[:, :TANGENT] -= _about(changes.to(kind))
+    near[:, :, 1, 3:6] += about[..., None] * states.heading_slope.to(kind)[:, None]
+    # The states themselves.
+    eye = torch.eye(3 * _BODY, dtype=kind)
+    for rows, columns in ((_TRANS, _TRANS), (_ROOT, slice(3, 6)), (_POSE, slice(6, 69))):
+        one = eye[: rows.stop - rows.start, : rows.stop - rows.start]
+        near[:, rows, 1, columns] += one
+        near[:, rows, 2, columns] -= one
+    near[:, _JOINTS, 1] += own
+    near[:, _JOINTS, 2] -= after
+    rate = _HALF_RATE * eye[:3, :3]
+    for slot, sign, joints in ((0, -1.0, before), (1, 1.0, own), (2, 1.0, after)):
+        near[:, _TRANS_VEL, slot, :3] += sign * rate
+        near[:, _ROOT_VEL, slot, 3:6] += sign * rate
+        near[:, _JOINTS_VEL, slot] += sign * _HALF_RATE * joints
+    last = torch.zeros(count, len(SPEEDS), NUM_MOVES, dtype=kind)
+    last[:, :3, :3] = -rate
+    last[:, 3:6, 3:6] = -rate
+    last[:, 6:] = -_HALF_RATE * late
+    latent = _rows_along_world(turn, slopes.latent.to(kind))
+    return TransitionJacobian(near.flatten(2), last, latent)
+
+
+def _heading(states: TransitionStates) -> Tensor:
+    """(N, 207) change of the networks' input by a turn of the heading, along the world's axes."""
+    rows = states.rows
+    first = 18 + 9 * _BODY  # the root joint, which stays where it is
+    joints = rows[:, first : first + 66].unflatten(1, (NUM_JOINTS, 3))
+    joints = joints - joints[:, :1] * joints.new_tensor([1.0, 1.0, 0.0])
+    out = rows.new_zeros(len(rows), TANGENT)
+    out[:, _TRANS_VEL], out[:, _ROOT_VEL] = rows[:, 3:6], rows[:, 15:18]
+    out[:, _JOINTS], out[:, _JOINTS_VEL] = joints.flatten(1), rows[:, first + 66 :]
+    out = _about(_along_world(states.heading, out))
+    out[:, 8] = -1.0
+    return out
+
+
+def _about(values: Tensor) -> Tensor:
+    """What the vectors among (N, 207) change by, seen from a frame that turns about z."""
+    x, y, _ = _vectors(values).unbind(-1)
+    out = torch.zeros_like(values)
+    return _with_vectors(out, torch.stack((y, -x, torch.zeros_like(x)), dim=-1))
+
+
+def _along_world(heading: Tensor, values: Tensor) -> Tensor:
+    """Canonical (N, 207) with all vectors along the axes of the world."""
+    return _with_vectors(values, _vectors(values) @ heading)
+
+
+def _vectors(values: Tensor) -> Tensor:
+    """(..., 48, 3) of (..., 207): all but the pose, which no heading changes."""
+    vectors = torch.cat((values[..., :12], values[..., 75:]), dim=-1)
+    return vectors.unflatten(-1, (-1, 3))
+
+
+def _with_vectors(values: Tensor, vectors: Tensor) -> Tensor:
+    flat = vectors.flatten(-2)
+    return torch.cat((flat[..., :12], values[..., _POSE], flat[..., 12:]), dim=-1)
+
+
+def _columns_along_world(heading: Tensor, matrix: Tensor) -> Tensor:
+    """(N, R, 207) derivatives by vectors along the world's axes."""
+    vectors = _vectors(matrix)
+    turned = (vectors.flatten(1, 2) @ heading).unflatten(1, vectors.shape[1:3])
+    return _with_vectors(matrix, turned)
+
+
+def _rows_along_world(heading: Tensor, matrix: Tensor) -> Tensor:
+    """(N, 207, C) derivatives of vectors along the world's axes."""
+    parts = torch.cat((matrix[:, :12], matrix[:, 75:]), dim=1).unflatten(1, (-1, 3))
+    turned = torch.einsum("nji,ngjc->ngic", heading, parts).flatten(1, 2)
+    return torch.cat((turned[:, :12], matrix[:, _POSE], turned[:, 12:]), dim=1)
 
 
 def _turned(turn: Tensor, vectors: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,13 @@ from humor_cases import SMOOTH, make_network
 from track_cases import arrays_of, chosen, person, track_of
 from typer.testing import CliRunner
 
-from humor_ros.body import BodyModel
+from humor_ros.body import BodyModel, packaged_body_path
 from humor_ros.cli import app
-from humor_ros.humor import HumorNetwork
+from humor_ros.humor import HumorBody, HumorNetwork, MotionFitter, RotationVectorPose
 from humor_ros.humor.checkpoint import CheckpointError
+from humor_ros.humor.fit_config import PRESETS
 from humor_ros.humor.observations import observe_person
-from humor_ros.humor.smoothing import SmoothedTrack, ground_plane, smooth_by_window
+from humor_ros.humor.smoothing import SmoothedTrack, ground_plane, smooth_by_fit, smooth_by_window
 from humor_ros.humor.weights import save_safetensors
 from humor_ros.humor.window import SlidingWindow
 from humor_ros.humor.window_body import SolverBody
@@ -235,6 +237,39 @@ def test_the_command_writes_the_keys_of_the_track_and_three_more(
         assert written["lag_frames"].shape == (20,)
         assert np.linalg.norm(written["ground_plane"][:3]) == pytest.approx(1.0)
     assert len(TrackFile.read(output)) == 20
+
+
+def test_the_published_fit_stays_near_the_tracker_and_skips_what_is_too_short(
+    free_body: BodyModel, small: HumorNetwork
+) -> None:
+    config = replace(
+        PRESETS["amass_joints"],
+        iterations=(3, 8, 3),
+        first_frames=4,
+        first_until=1,
+        frozen_until=2,
+        inner_iterations=8,
+    )
+    body = HumorBody.load(packaged_body_path())
+    fitter = MotionFitter(small, body, RotationVectorPose(), None, config)
+    rows = person(free_body, 8)
+    rows["joints_world"][3, 5] = np.nan
+    track = track_of(rows, person(free_body, 1, name="aaaab", seed=3))
+    result = smooth_by_fit(track, fitter, free_body)
+    assert len(result.contacts9) == len(result.lag_frames) == 9
+    assert result.counts.people == 2
+    assert result.counts.short_segments == 1
+    assert result.counts.fallbacks == 0
+    mine = track["person_id"] == "aaaaa"
+    found = result.columns["joints_world"][mine]
+    assert np.isfinite(found).all()
+    wanted = track["joints_world"][mine][:, 0]
+    assert np.linalg.norm(found[:, 0] - wanted, axis=-1).mean() < 0.25
+    # All is known only at the end: earlier frames have waited for it.
+    np.testing.assert_array_equal(result.lag_frames[mine], np.arange(7, -1, -1))
+    np.testing.assert_array_equal(
+        result.columns["joints_world"][~mine], track["joints_world"][~mine]
+    )
 
 
 def test_a_checkpoint_of_another_shape_is_named(free_body: BodyModel, tmp_path: Path) -> None:

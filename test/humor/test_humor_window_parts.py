@@ -17,7 +17,16 @@ from humor_ros.humor.motion import angular_velocity, velocity
 from humor_ros.humor.window_body import NUM_MOVES, SolverBody
 from humor_ros.humor.window_config import WindowConfig
 from humor_ros.humor.window_normal import BORDER, NormalEquations, SolveError, Step
-from humor_ros.humor.window_transition import network_slopes, transition_states, transitions
+from humor_ros.humor.window_prior import prior_blocks
+from humor_ros.humor.window_transition import (
+    SPEEDS,
+    TANGENT,
+    TransitionJacobian,
+    network_slopes,
+    transition_jacobian,
+    transition_states,
+    transitions,
+)
 from humor_ros.humor.window_values import WindowMotion
 
 
@@ -121,26 +130,55 @@ def test_transitions_change_as_their_jacobians_say(
     rest = solver_body.rest_root(state.betas)
     points = solver_body(state.betas, state.rotations, state.root, derivatives=True)
     states = transition_states(state, points, rest)
+    before = transitions(calm, states, state.latents)
     slopes = network_slopes(calm, states.rows, state.latents)
-    single = type(slopes)(*(part.float() for part in (slopes.decoder, slopes.latent, slopes.prior)))
-    before = transitions(calm, states, state.latents, points, single)
+    jacobian = transition_jacobian(states, points.jacobian, slopes, before.changes)
     step = Step(noise(7, NUM_MOVES, scale=1e-6), torch.zeros(BORDER, dtype=DTYPE))
     change = noise(5, SMOOTH.latent_size, seed=8, scale=1e-6)
     moved = state.moved(step, change)
-    after = transitions(
-        calm,
-        transition_states(moved, solver_body(moved.betas, moved.rotations, moved.root), rest),
-        moved.latents,
-    )
-    padded = torch.cat((step.moves, torch.zeros(1, NUM_MOVES, dtype=DTYPE)))
-    four = torch.cat([padded[i : i + 5] for i in range(4)], dim=-1)[..., None]
-    told = (before.jacobian.double() @ four)[..., 0] + (slopes.latent @ change[..., None])[..., 0]
-    actual = after.defect - before.defect
+    posed = solver_body(moved.betas, moved.rotations, moved.root)
+    after = transitions(calm, transition_states(moved, posed, rest), moved.latents)
+    three = torch.cat([step.moves[i : i + 5] for i in range(3)], dim=-1)[..., None]
+    told = (jacobian.near.double() @ three)[..., 0]
+    told[:, :TANGENT] += (jacobian.latent.double() @ change[..., None])[..., 0]
+    late = torch.cat((step.moves[3:], torch.zeros(1, NUM_MOVES, dtype=DTYPE)))[..., None]
+    told[:, list(SPEEDS)] += (jacobian.last.double() @ late)[..., 0]
+    actual = torch.cat((after.defect - before.defect, after.mean - before.mean), dim=1)
     # The last pair's second velocities are not known, and not used.
-    torch.testing.assert_close(actual[:-1], told[:-1], atol=0.03 * float(told.abs().max()), rtol=0)
-    mean = (before.prior.double() @ four)[..., 0]
-    away = after.mean - before.mean
-    torch.testing.assert_close(away, mean, atol=0.05 * float(mean.abs().max()), rtol=0)
+    for rows, share in ((slice(0, TANGENT), 0.03), (slice(TANGENT, None), 0.05)):
+        limit = share * float(told[:, rows].abs().max())
+        torch.testing.assert_close(actual[:-1, rows], told[:-1, rows], atol=limit, rtol=0)
+
+
+def test_eliminated_latents_leave_the_step_of_the_frames_alone(
+    solver_body: SolverBody, calm: HumorNetwork
+) -> None:
+    count, size = 3, SMOOTH.latent_size
+    jacobian = TransitionJacobian(
+        near=noise(count, TANGENT + size, 3 * NUM_MOVES),
+        last=noise(count, len(SPEEDS), NUM_MOVES, seed=1),
+        latent=noise(count, TANGENT, size, seed=2),
+    )
+    rows, spread = noise(count, TANGENT, seed=3).abs() + 0.5, noise(count, size, seed=4).abs() + 0.5
+    defect, away = noise(count, TANGENT, seed=5), noise(count, size, seed=6)
+    blocks = prior_blocks(jacobian, rows, spread)
+    whole = torch.zeros(count, TANGENT + size, 4 * NUM_MOVES + size, dtype=DTYPE)
+    whole[..., : 3 * NUM_MOVES] = jacobian.near * torch.cat((rows, -spread), dim=1)[..., None]
+    whole[:, list(SPEEDS), 3 * NUM_MOVES : 4 * NUM_MOVES] = (
+        jacobian.last * rows[:, list(SPEEDS), None]
+    )
+    whole[:, :TANGENT, 4 * NUM_MOVES :] = jacobian.latent * rows[..., None]
+    whole[:, TANGENT:, 4 * NUM_MOVES :] = torch.diag_embed(spread)
+    matrix = whole.transpose(1, 2) @ whole + 1e-3 * torch.eye(whole.shape[2], dtype=DTYPE)
+    right = (whole.transpose(1, 2) @ torch.cat((defect, away), dim=1)[..., None])[..., 0]
+    keep = 4 * NUM_MOVES
+    own = torch.linalg.inv(matrix[:, keep:, keep:] - 1e-3 * torch.eye(size, dtype=DTYPE))
+    cross = matrix[:, :keep, keep:]
+    expected = matrix[:, :keep, :keep] - 1e-3 * torch.eye(keep, dtype=DTYPE)
+    expected = expected - cross @ own @ cross.transpose(1, 2)
+    torch.testing.assert_close(blocks.matrix, expected)
+    gradient = right[:, :keep] - (cross @ own @ right[:, keep:, None])[..., 0]
+    torch.testing.assert_close(blocks.gradient(defect, away), gradient)
 
 
 def full(frames: int, seed: int = 0) -> NormalEquations:

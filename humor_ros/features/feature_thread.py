@@ -10,8 +10,6 @@ where it is taken, the loop leaves crops or picks people up one image later.
 from __future__ import annotations
 
 import logging
-import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +18,7 @@ from humor_ros.features.extractor import FeatureExtractor
 from humor_ros.features.feature_report import FeatureStatistics
 from humor_ros.features.online import FeatureConfig
 from humor_ros.features.person_crops import CropRequest, PersonCrops, encode
+from humor_ros.priorities import be_nice
 from humor_ros.types import Image, Track
 from humor_ros.wham.history import Branch, History, advance_branch, begin_branch
 from humor_ros.wham.image_feature import PersonFeature
@@ -145,7 +144,7 @@ class FeatureThread:
     # The encoder's side
 
     def _run(self) -> None:
-        _be_nice(self._config.niceness)
+        be_nice(self._config.niceness)
         while (request := self._next()) is not None:
             start_s = self._clock()
             try:
@@ -217,16 +216,3 @@ class FeatureThread:
             return
         with self._changed:
             self._changed.wait_for(lambda: self._closed, timeout=pause_s)
-
-
-def _be_nice(niceness: int) -> None:
-    """Lower this thread's priority; Linux knows priorities of single threads."""
-    if niceness == 0 or not sys.platform.startswith("linux"):
-        return
-    try:
-        thread = threading.get_native_id()
-        os.setpriority(
-            os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, 0) + niceness)
-        )
-    except OSError as error:
-        _log.warning("the encoder's thread keeps its priority: %s", error)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-__all__ = ["camera_info_qos", "image_qos", "imu_qos", "latched_qos", "output_qos", "player_qos"]
+__all__ = [
+    "camera_info_qos",
+    "image_qos",
+    "imu_qos",
+    "latched_qos",
+    "output_qos",
+    "player_qos",
+    "results_qos",
+]
 
 #: At least 200 samples, so that half a second of a 400 Hz IMU survives a busy executor.
 IMU_DEPTH = 400
@@ -56,6 +64,16 @@ def output_qos(depth: int = 10) -> QoSProfile:
         history=HistoryPolicy.KEEP_LAST,
         depth=depth,
         reliability=ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.VOLATILE,
+    )
+
+
+def results_qos() -> QoSProfile:
+    """The tracker's results: best effort, so that a slow reader never holds the tracker up."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=30,
+        reliability=ReliabilityPolicy.BEST_EFFORT,
         durability=DurabilityPolicy.VOLATILE,
     )
 

@@ -189,11 +189,11 @@ def test_a_person_who_fell_behind_is_smoothed_again_later(
     monkeypatch.setattr("humor_ros.humor.online._HOLD_S", 0.3)
     images = stream_of(person(free_body, 90))
     run(smoother, images[:12], close=False)
-    for image in images[12:60]:
+    for image in images[12:46]:
         smoother.add(image)
         smoother.ready()
-    assert not smoother.people[0].admitted
-    told = run(smoother, images[60:], close=False)
+    assert smoother.counts["people_shed"] == 1
+    told = run(smoother, images[46:], close=False)
     assert smoother.people[0].admitted
     assert told[-1].humans[0].smoothed
 

@@ -1,0 +1,286 @@
+"""The smoother over DDS with a quick solver: lifecycle, outputs, stamps, frames and load."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from humor_ros.msg import BodyContacts, HumanStates
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from smoother_harness import FORECASTS, OUTPUTS, WINDOW, SmootherHarness, humans_message
+from visualization_msgs.msg import Marker
+
+from humor_ros.humor.state import CONTACT_NAMES
+from humor_ros.ros.smoother_node import make_parts
+
+pytestmark = pytest.mark.ros
+
+
+@pytest.fixture
+def smoothing(rclpy_session):
+    """Makes running nodes: ``with smoothing(parameters) as h``."""
+    return SmootherHarness
+
+
+def test_images_come_out_refined_in_order_with_their_stamps(smoothing):
+    with smoothing() as h:
+        h.activate()
+        sent = h.play(14)
+        h.wait(lambda: len(h.smoothed) >= 6)
+        told = h.smoothed
+        stamps = [m.header.stamp for m in told]
+        assert stamps == [m.header.stamp for m in sent[: len(stamps)]]
+        assert {m.header.frame_id for m in told} == {"cam"}
+        assert {m.world_frame for m in told} == {"humor_world"}
+        human = told[0].humans[0]
+        assert human.id == "aaaaa"
+        assert human.latency > WINDOW.lag / 30
+        came = sent[0].humans[0]
+        assert list(human.root_world.covariance) == list(came.root_world.covariance)
+        assert human.root_world.pose.position != came.root_world.pose.position
+
+
+def test_contacts_ground_markers_and_frames_belong_to_the_image(smoothing):
+    with smoothing() as h:
+        h.activate()
+        sent = h.play(14)
+        for topic in OUTPUTS:
+            h.wait(lambda topic=topic: h.received[topic])
+        h.wait(lambda: h.smoothed)
+        contacts = h.received["/smoother/contacts"][0]
+        assert contacts.header.stamp == sent[0].header.stamp
+        assert contacts.header.frame_id == "humor_world"
+        assert tuple(contacts.names) == CONTACT_NAMES
+        assert contacts.smoothed
+        assert contacts.lag >= WINDOW.lag / 30 - 1e-6
+        ground = h.received["/smoother/ground"][-1]
+        normal = (ground.normal.x, ground.normal.y, ground.normal.z)
+        assert np.linalg.norm(normal) == pytest.approx(1.0)
+        assert ground.normal.z > 0.9
+        assert ground.people == 1
+        children = {t.child_frame_id: t.header for t in h.received["/tf"][0].transforms}
+        assert len(children) == 24
+        assert children["aaaaa_smoothed/pelvis"].frame_id == "humor_world"
+        assert children["aaaaa_smoothed/left_knee"].frame_id == "aaaaa_smoothed/left_hip"
+        assert children["aaaaa_smoothed/pelvis"].stamp == sent[0].header.stamp
+        spaces = {m.ns for m in h.received["/smoother/markers"][-1].markers}
+        assert {"skeleton", "joints"} <= spaces
+
+
+def test_diagnostics_tell_solver_lag_and_counts(smoothing):
+    with smoothing() as h:
+        h.activate()
+        h.play(20)
+        h.wait_for_count("hops", 2)
+        h.wait(lambda: float(h.diagnostics()["solver_time_p50_s"]) > 0.0)
+        values = h.diagnostics()
+        assert values["active"] == "true"
+        assert values["people_smoothed"] == "1"
+        assert values["messages_received"] == "20"
+        assert values["fallbacks" if "fallbacks" in values else "hops"] != ""
+        assert float(values["iterations_p50"]) >= 0.0
+        assert float(values["lag_p50_s"]) >= WINDOW.lag / 30 - 1e-6
+        assert values["lag_frames"] == "12"
+        assert values["ground"].startswith("normal")
+        assert h.received["/diagnostics"][-1].status[0].name == "/smoother: motion smoothing"
+
+
+def test_forecasts_come_from_the_newest_image_with_capsules_for_planners(smoothing):
+    with smoothing({"forecast.horizon": 1.0}, outputs=FORECASTS) as h:
+        assert h.node.start()
+        h.wait(lambda: h.humans.get_subscription_count() > 0)
+        h.wait(lambda: h.node._outputs.forecasts_wanted)
+        topic = "/smoother/forecasts"
+        stamps = [m.header.stamp for m in h.play(8)]
+
+        def forecast_came():
+            stamps.append(h.send().header.stamp)
+            return h.received[topic] and h.received[topic][-1].forecasts
+
+        h.wait(forecast_came)
+        message = h.received[topic][-1]
+        assert message.header.stamp in stamps
+        assert message.header.frame_id == "humor_world"
+        (forecast,) = message.forecasts
+        count = len(forecast.times)
+        assert forecast.person_id == "aaaaa"
+        assert forecast.times[0] == pytest.approx(0.1)
+        assert forecast.times[-1] <= 1.0 + 1e-6
+        assert len(forecast.root_positions) == count
+        assert len(forecast.joint_positions) == 22 * count
+        assert forecast.joint_positions[22] == forecast.root_positions[1]
+        covariance = np.array(forecast.root_covariances).reshape(count, 3, 3)
+        assert (np.linalg.eigvalsh(covariance) > 0).all()
+        assert len(forecast.sample_roots) == forecast.sample_count * count
+        assert len(forecast.capsules) >= 20
+        for capsule in forecast.capsules:
+            assert 0.01 < capsule.radius < 0.5
+            assert len(capsule.starts) == len(capsule.ends) == count
+        h.wait(lambda: h.send() and h.received["/smoother/forecast_markers"][-1].markers)
+        markers = h.received["/smoother/forecast_markers"][-1].markers
+        assert {m.ns for m in markers} >= {"ways", "mean", "region", "body_0"}
+        for marker in markers:
+            if marker.type == Marker.TRIANGLE_LIST:
+                assert len(marker.points) % 3 == 0
+            q = marker.pose.orientation
+            assert q.x**2 + q.y**2 + q.z**2 + q.w**2 == pytest.approx(1.0)
+
+
+def test_forecasts_are_made_for_subscribers_alone(smoothing):
+    with smoothing() as h:
+        h.activate()
+        h.play(6)
+        assert h.node._worker.forecasts.processed == 0
+        assert h.node._worker.roll_outs.processed == 0
+
+
+def test_lost_and_vanished_people_are_told_to_the_end(smoothing):
+    with smoothing() as h:
+        h.activate()
+        sent = h.play(14)
+        lost = humans_message(h.next_stamp())
+        lost.humans[0].tracking_state = lost.humans[0].LOST
+        h.send(lost)
+        h.wait(lambda: len(h.smoothed) == 15)
+        assert [m.humans[0].tracking_state for m in h.smoothed][-2:] == [
+            sent[-1].humans[0].tracking_state,
+            lost.humans[0].LOST,
+        ]
+        contacts = h.received["/smoother/contacts"]
+        h.wait(lambda: len(contacts) == 14)
+        assert all(c.smoothed for c in contacts)
+        h.send(humans_message(h.next_stamp(), 0))
+        h.wait(lambda: len(h.smoothed) == 16)
+        assert h.smoothed[-1].humans == []
+        h.wait(
+            lambda: any(
+                m.action == Marker.DELETE
+                for array in h.received["/smoother/markers"]
+                for m in array.markers
+            )
+        )
+
+
+def test_a_tracker_that_falls_silent_leaves_nothing_untold(smoothing):
+    with smoothing() as h:
+        h.activate()
+        h.play(14)
+        h.wait(lambda: len(h.smoothed) == 14)
+
+
+def test_twenty_people_never_stall_the_stream(smoothing):
+    with smoothing({"max_people": 2, "max_lag": 1.0}) as h:
+        h.activate()
+        sent = h.play(16, people=20)
+        h.wait(lambda: len(h.smoothed) == len(sent))
+        assert all(len(m.humans) == 20 for m in h.smoothed)
+        h.wait(lambda: len(h.received["/smoother/contacts"]) == 20 * len(sent))
+        last = h.received["/smoother/contacts"][-20:]
+        assert sum(c.smoothed for c in last) <= 2
+
+
+def test_a_full_queue_drops_the_oldest_and_says_so(smoothing):
+    with smoothing({"queue": 4}) as h:
+        h.activate()
+        h.play(2)
+        worker, go_on = h.node._worker, threading.Event()
+        image = worker._input.image
+        worker._input.image = lambda message: go_on.wait(30) and image(message)
+        for _ in range(12):
+            h.send(taken=False)
+            time.sleep(0.02)
+        h.wait(lambda: worker.queue.received == 14)
+        go_on.set()
+        h.wait_for_count("messages_dropped", 5)
+        h.play(3)
+
+
+def test_a_slow_solver_does_not_hold_the_stream_up(smoothing):
+    with smoothing({"max_lag": 0.6}) as h:
+        h.activate()
+        h.play(3)
+        smoother = h.node._parts.smoother
+        begin = smoother.begin_hop
+
+        def slow():
+            hop = begin()
+            if hop is not None:
+                solve = hop.solve
+                hop.solve = lambda: (time.sleep(1.0), solve())
+            return hop
+
+        smoother.begin_hop = slow
+        for _ in range(45):
+            h.send()
+            time.sleep(0.03)
+        h.wait(lambda: len(h.smoothed) >= 25)
+        assert smoother.waiting <= 0.6 * 30 + 2
+        said = h.received["/diagnostics"]
+        h.wait(lambda: any("the tracker's motion" in m.status[0].message for m in said))
+
+
+def test_deactivation_empties_the_outputs_and_the_node_can_start_again(smoothing):
+    with smoothing() as h:
+        h.activate()
+        h.play(10)
+        h.wait(lambda: h.smoothed)
+        h.node.trigger_deactivate()
+        h.wait(lambda: h.received["/smoother/humans"][-1].humans == [])
+        h.wait(lambda: h.received["/smoother/markers"][-1].markers[0].action == Marker.DELETEALL)
+        h.wait(lambda: h.humans.get_subscription_count() == 0)
+        h.node.trigger_cleanup()
+        assert h.node.start()
+        h.wait(lambda: h.humans.get_subscription_count() > 0)
+        count = len(h.smoothed)
+        h.play(10)
+        h.wait(lambda: len(h.smoothed) > count)
+
+
+def test_a_missing_file_leaves_the_node_unconfigured_and_is_named(smoothing, tmp_path):
+    path = str(tmp_path / "none.safetensors")
+    with smoothing({"weights_path": path}, factory=make_parts) as h:
+        assert h.node.trigger_configure() is TransitionCallbackReturn.FAILURE
+        assert "weights_path" in h.node._failure
+        assert "none.safetensors" in h.node._failure
+        h.wait(lambda: "none.safetensors" in h.diagnostics().get("failure", ""))
+
+
+def test_a_checkpoint_of_another_shape_is_named(smoothing, tmp_path):
+    import torch
+
+    path = tmp_path / "other.pth"
+    torch.save({"model": {"encoder.net.0.weight": torch.zeros(3, 4)}}, path)
+    with smoothing({"weights_path": str(path)}, factory=make_parts) as h:
+        assert h.node.trigger_configure() is TransitionCallbackReturn.FAILURE
+        assert "other.pth" in h.node._failure
+
+
+def test_settings_that_do_not_go_together_are_named(smoothing):
+    with smoothing({"window.lag": 40}, factory=make_parts) as h:
+        assert h.node.trigger_configure() is TransitionCallbackReturn.FAILURE
+        assert "lag" in h.node._failure
+
+
+def test_a_threshold_may_change_while_the_node_runs_and_the_window_may_not(smoothing):
+    with smoothing() as h:
+        h.activate()
+        assert h.node.set_parameters([Parameter("contact_threshold", value=0.9)])[0].successful
+        h.wait(lambda: h.node._outputs.contact_threshold == 0.9)
+        refused = h.node.set_parameters([Parameter("window.hop", value=5)])[0]
+        assert not refused.successful
+        assert "configure" in refused.reason
+
+
+def test_the_packaged_prior_and_the_defaults_make_the_nodes_parts(smoothing):
+    with smoothing(factory=make_parts) as h:
+        assert h.node.trigger_configure() is TransitionCallbackReturn.SUCCESS
+        assert h.node._parts.outlook is not None
+        assert h.node._parts.smoother.config.window.lag == h.node._values["window.lag"]
+
+
+def test_messages_of_both_streams_have_one_type():
+    assert OUTPUTS["/smoother/humans"] is HumanStates
+    assert len(BodyContacts().names) == len(CONTACT_NAMES)

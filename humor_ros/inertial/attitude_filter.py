@@ -34,6 +34,8 @@ _LEAST_MOTION, _MOST_MOTION = 0.02, 30.0
 _MOTION_MEMORY_S = 1.5
 #: A tilt that is less certain than this is measured anew and not corrected, rad.
 _TILT_LOST = 0.15
+#: What the first heading errs beside what follows from the tilt (second order), rad.
+_FIRST_HEADING = math.radians(0.5)
 #: It is believed to grow this many times faster than to shrink.
 _RISE = 3.0
 #: Squared Mahalanobis length beyond which the accelerometer is believed less (3 axes, 99 %).
@@ -143,7 +145,7 @@ class AttitudeFilter:
             along = level_axis[:2] / max(float(level_axis[:2] @ level_axis[:2]), 1e-6)
             slope = level_axis[2] * along
             self._p[2, :2] = self._p[:2, 2] = _UNKNOWN * slope
-            self._p[2, 2] += _UNKNOWN * float(slope @ slope)
+            self._p[2, 2] += _UNKNOWN * float(slope @ slope) + _FIRST_HEADING**2
         # A short look cannot tell swaying from gravity.
         brief = self._config.acceleration_disturbance**2 * (1.0 + 0.2 / max(averaged_s, 0.02))
         self._motion_variance = min(max(self._motion_variance, spread**2), _MOST_MOTION**2)

@@ -22,8 +22,10 @@ _LEARNT_S = 1.0
 _STRENGTH, _DIP = 0.12, math.radians(6.0)
 #: Least horizontal share of a field that still tells a heading.
 _HORIZONTAL = 0.15
+#: Squared Mahalanobis length of a heading that is still believed.
+_GATE = 6.0
 #: Errors of the field last about so long, seconds.
-_CORRELATED_S = 10.0
+_CORRELATED_S = 4.0
 
 
 class MagneticHeading:
@@ -65,12 +67,15 @@ class MagneticHeading:
         del self._samples[: len(taken)]
         return np.mean(taken, 0) if taken else None
 
-    def heading_error(self, field_world: Array, interval_s: float) -> float | None:
+    def heading_error(
+        self, field_world: Array, interval_s: float, variance: float
+    ) -> float | None:
         """By how much the world must be turned about z for the field to be as at the start.
 
         Args:
             field_world: (3,) in the world as it is thought, z up.
             interval_s: time that it stands for, seconds.
+            variance: of the heading as it is thought, rad².
 
         Returns:
             rad; None while the start's is learnt, or where the field is disturbed.
@@ -88,7 +93,11 @@ class MagneticHeading:
             self._counters["magnetic_disturbed"] += 1
             return None
         error = math.atan2(mean[1], mean[0]) - math.atan2(field_world[1], field_world[0])
-        return math.remainder(error, 2.0 * math.pi)
+        error = math.remainder(error, 2.0 * math.pi)
+        if error**2 > _GATE * (variance + self._config.magnetic_heading_std**2):
+            self._counters["magnetic_disturbed"] += 1
+            return None
+        return error
 
     def std(self, interval_s: float) -> float:
         """Standard deviation (rad) of one heading as if each were independent."""

@@ -24,9 +24,9 @@ from humor_ros.types import Array, ImuSample
 __all__ = ["VisualAid"]
 
 #: Turns seen against one image (twenty or so) share its errors: each counts this many times less.
-_SHARED_ERRORS = 15.0
+_SHARED_ERRORS = 25.0
 #: Error that no number of points takes away (calibration of the lens), rad.
-_FLOOR = math.radians(0.03)
+_FLOOR = math.radians(0.04)
 
 
 class VisualAid:

@@ -41,7 +41,7 @@ _UP = np.array([0.0, 0.0, 1.0])
 _KNOWN_WITHIN = math.radians(3.0)
 #: Share of the camera's acceleration that lasts longer than the filter thinks (a robot that
 #: circles a person accelerates inwards all the time).
-_LASTING_SHARE = 0.15
+_LASTING_SHARE = 0.08
 #: Of a pose from odometry or TF: it drifts, so that no number of them makes it better.
 _POSE_STD = math.radians(1.0)
 #: A heading of odometry that is off by more than this many standard deviations has jumped.
@@ -238,7 +238,8 @@ class WorldAlignment:
         if field_imu is None or not known or self._odometry_heading is not None:
             return
         field = self.filter.world @ inertial.rotation @ field_imu
-        error = magnetic.heading_error(field, interval_s)
+        variance = float(self.filter.covariance[2, 2])
+        error = magnetic.heading_error(field, interval_s, variance)
         if error is not None:
             self.filter.correct_heading(error, magnetic.std(interval_s))
 

@@ -119,3 +119,22 @@ def test_too_few_points_and_pure_chance_tell_nothing():
     assert fit_turn(then[:8], now[:8], rotation, NOISE) is None
     random = np.random.default_rng(7)
     assert fit_turn(then, random.uniform(-0.4, 0.4, then.shape), rotation, NOISE) is None
+
+
+def test_without_a_gyroscope_a_step_to_the_side_is_not_taken_for_a_turn():
+    errors = []
+    for seed in range(20):
+        then, now, rotation = room(seed, outliers=0.1)
+        guess = exp_so3(np.random.default_rng(seed).normal(size=3) * 0.06) @ rotation
+        found = fit_turn(then, now, guess, 2.0 * NOISE, rough=True)
+        errors.append(np.degrees(np.linalg.norm(log_so3(found.rotation @ rotation.T))))
+    assert np.median(errors) < 0.3
+    assert np.sort(errors)[-2] < 1.5
+
+
+def test_noise_stated_too_large_does_not_hide_a_step_to_the_side():
+    found = [
+        fit_turn(then, now, rotation, 2.5 * NOISE)
+        for then, now, rotation in (room(seed, step=0.05) for seed in range(10))
+    ]
+    assert sum(turn.moved for turn in found) >= 9

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from humor_ros.wham.anchor import PositionFilter, camera_position_covariance
+from humor_ros.wham.anchor import (
+    MAX_HIP_ACCELERATION,
+    MAX_TIE_SPEED,
+    PositionFilter,
+    camera_position_covariance,
+    limited_displacement,
+    orientation_covariance,
+)
 
 
 def test_the_seen_position_is_least_certain_along_the_ray() -> None:
@@ -47,3 +54,35 @@ def test_covariances_stay_symmetric_and_positive() -> None:
         place = place.move(np.zeros(3), 1 / 30).see(np.ones(3), covariance)
     np.testing.assert_allclose(place.covariance, place.covariance.T, atol=1e-12)
     assert np.linalg.eigvalsh(place.covariance).min() > 0
+
+
+def test_a_jump_of_the_seen_position_moves_a_person_by_a_bounded_step_and_is_stated() -> None:
+    covariance = camera_position_covariance(np.array([0.0, 0.0, 4.0]))
+    place = PositionFilter.start(np.zeros(3), covariance)
+    jumped = np.array([2.0, 0.0, 0.0])
+    largest, inside = 0.0, []
+    for _ in range(240):
+        before = place.position
+        place = place.move(np.zeros(3), 1 / 30).see(jumped, covariance, 1 / 30)
+        largest = max(largest, float(np.linalg.norm(place.position - before)))
+        error = place.position - jumped
+        inside.append(float(error @ np.linalg.solve(place.covariance, error)) < 16.0)
+    assert largest <= MAX_TIE_SPEED / 30 + 1e-9
+    assert np.linalg.norm(place.position - jumped) < 0.1
+    assert np.mean(inside) > 0.9
+
+
+def test_hips_are_not_thrown_by_one_wrong_contact() -> None:
+    before = np.array([0.5, 0.0, 0.0])
+    told = limited_displacement(np.array([0.2, 0.1, 0.0]), 1 / 30, before)
+    change = np.linalg.norm(told * 30 - before) * 30
+    np.testing.assert_allclose(change, MAX_HIP_ACCELERATION)
+    usual = before / 30 + np.array([0.0, 0.01, 0.0])
+    np.testing.assert_array_equal(limited_displacement(usual, 1 / 30, before), usual)
+    np.testing.assert_array_equal(limited_displacement(usual, 0.0, before), usual)
+
+
+def test_a_person_s_turn_about_the_vertical_is_the_least_certain() -> None:
+    variances = np.diag(orientation_covariance(0.1))
+    np.testing.assert_allclose(variances.mean(), 0.01, rtol=0.02)
+    assert variances[1] > 2.0 * variances[0]

@@ -1,7 +1,8 @@
-"""Starts the tracker, and RViz when asked; works on Humble, Jazzy and Kilted.
+"""Starts the tracker, and smoother and RViz when asked; works on Humble, Jazzy and Kilted.
 
-The tracker is a lifecycle node. It is configured and activated through launch events here,
-because the keyword ``autostart`` of LifecycleNode came after Humble.
+Tracker and smoother are lifecycle nodes in processes of their own. They are configured and
+activated through launch events here, because the keyword ``autostart`` of LifecycleNode came after
+Humble.
 
     ros2 launch humor_ros tracking.launch.py image:=/cam/image_raw camera_info:=/cam/camera_info
     ros2 launch humor_ros tracking.launch.py --show-args
@@ -46,8 +47,13 @@ _IMU_PRESETS = ("realsense_d435i", "realsense_d455", "zed_2i", "oak_d_bno085", "
 _PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
 _DISTROS_WITH_OLD_VARIABLE = ("humble", "iron", "jazzy")
 
-#: Topics of the tracker that config/tracking.rviz shows, as they are named without a namespace.
-_SHOWN_TOPICS = ("/tracker/markers", "/tracker/image_overlay")
+#: Topics of our nodes that config/tracking.rviz shows, as they are named without a namespace.
+_SHOWN_TOPICS = (
+    "/tracker/markers",
+    "/tracker/image_overlay",
+    "/smoother/markers",
+    "/smoother/forecast_markers",
+)
 
 
 def _arguments(share: str) -> list[DeclareLaunchArgument]:
@@ -84,6 +90,12 @@ def _arguments(share: str) -> list[DeclareLaunchArgument]:
             "RealSense's accel/sample; read with imu_source:=gyro_accel in place of imu.",
         ),
         DeclareLaunchArgument(
+            "magnetic_field",
+            default_value="magnetic_field",
+            description="Topic of a magnetometer fixed to the IMU (sensor_msgs/MagneticField), "
+            "read where the parameter imu.magnetometer asks for it.",
+        ),
+        DeclareLaunchArgument(
             "imu_source",
             default_value="",
             choices=["", "imu", "gyro_accel"],
@@ -115,9 +127,27 @@ def _arguments(share: str) -> list[DeclareLaunchArgument]:
             description="YAML file of parameters. Arguments that are given here win over it.",
         ),
         DeclareLaunchArgument(
+            "smoother",
+            default_value="false",
+            choices=switch,
+            description="Start the smoother beside the tracker: HuMoR's refined motion, some "
+            "tenths of a second late, and forecasts, on /smoother/...",
+        ),
+        DeclareLaunchArgument(
+            "smoother_params_file",
+            default_value=os.path.join(config, "smoother.yaml"),
+            description="YAML file of the smoother's parameters.",
+        ),
+        DeclareLaunchArgument(
+            "smoother_weights",
+            default_value="",
+            description="HuMoR weights (.safetensors, or a published best_model.pth); empty: as in "
+            "smoother_params_file, where the packaged prior is the default.",
+        ),
+        DeclareLaunchArgument(
             "namespace",
             default_value="",
-            description="ROS namespace of the tracker and of its relative topics.",
+            description="ROS namespace of tracker and smoother and of their relative topics.",
         ),
         DeclareLaunchArgument(
             "rviz",
@@ -167,14 +197,14 @@ def _arguments(share: str) -> list[DeclareLaunchArgument]:
             "autostart",
             default_value="true",
             choices=switch,
-            description="Configure and activate the tracker; false leaves it to a lifecycle "
+            description="Configure and activate the nodes; false leaves it to a lifecycle "
             "manager or to 'ros2 lifecycle set'.",
         ),
         DeclareLaunchArgument(
             "log_level",
             default_value="info",
             choices=["debug", "info", "warn", "error", "fatal"],
-            description="Least severe log messages of the tracker that are shown.",
+            description="Least severe log messages of tracker and smoother that are shown.",
         ),
         DeclareLaunchArgument(
             "dds_profile",
@@ -212,14 +242,27 @@ def _parameters(context: LaunchContext) -> list:
     return [*files, given]
 
 
-def _autostart(tracker: LifecycleNode, full_name: str) -> list[Action]:
-    """Events that walk the tracker to the active state, and say so where it does not get there."""
+def _smoother_parameters(context: LaunchContext) -> list:
+    def value(name: str) -> str:
+        return LaunchConfiguration(name).perform(context)
+
+    given: dict = {
+        parameter: ParameterValue(value(argument), value_type=str)
+        for argument, parameter in (("body", "body_path"), ("smoother_weights", "weights_path"))
+        if value(argument)
+    }
+    given["use_sim_time"] = value("use_sim_time") == "true"
+    return [value("smoother_params_file"), given]
+
+
+def _autostart(node: LifecycleNode, full_name: str) -> list[Action]:
+    """Events that walk a node to the active state, and say so where it does not get there."""
     wanted = IfCondition(LaunchConfiguration("autostart"))
-    matcher = matches_action(tracker)
+    matcher = matches_action(node)
     return [
         RegisterEventHandler(
             OnStateTransition(
-                target_lifecycle_node=tracker,
+                target_lifecycle_node=node,
                 start_state="configuring",
                 goal_state="inactive",
                 entities=[
@@ -235,7 +278,7 @@ def _autostart(tracker: LifecycleNode, full_name: str) -> list[Action]:
         ),
         RegisterEventHandler(
             OnStateTransition(
-                target_lifecycle_node=tracker,
+                target_lifecycle_node=node,
                 start_state="configuring",
                 goal_state="unconfigured",
                 entities=[
@@ -259,7 +302,7 @@ def _autostart(tracker: LifecycleNode, full_name: str) -> list[Action]:
 
 def _start(context: LaunchContext) -> list[Action]:
     image = LaunchConfiguration("image")
-    topics = ("image", "camera_info", "imu", "gyro", "accel", "odom")
+    topics = ("image", "camera_info", "imu", "gyro", "accel", "magnetic_field", "odom")
     inputs = [(name, LaunchConfiguration(name)) for name in topics]
     namespace = LaunchConfiguration("namespace")
     transport = _transport_environment(LaunchConfiguration("dds_profile").perform(context))
@@ -270,6 +313,18 @@ def _start(context: LaunchContext) -> list[Action]:
         namespace=namespace,
         parameters=_parameters(context),
         remappings=[*inputs, ("image/compressed", [image, "/compressed"])],
+        arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
+        additional_env=transport,
+        output="screen",
+        emulate_tty=True,
+    )
+    smoother = LifecycleNode(
+        package="humor_ros",
+        executable="smoother",
+        name="smoother",
+        namespace=namespace,
+        parameters=_smoother_parameters(context),
+        remappings=[("camera_info", LaunchConfiguration("camera_info"))],
         arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
         additional_env=transport,
         output="screen",
@@ -295,8 +350,11 @@ def _start(context: LaunchContext) -> list[Action]:
         output="screen",
     )
     # The handlers come before the event that sets them off, and the node before its events.
-    full_name = f"/{prefix}/tracker" if prefix else "/tracker"
-    return [tracker, *_autostart(tracker, full_name), rviz]
+    above = f"/{prefix}" if prefix else ""
+    actions = [tracker, *_autostart(tracker, f"{above}/tracker")]
+    if LaunchConfiguration("smoother").perform(context) == "true":
+        actions += [smoother, *_autostart(smoother, f"{above}/smoother")]
+    return [*actions, rviz]
 
 
 def generate_launch_description() -> LaunchDescription:

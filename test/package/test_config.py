@@ -87,6 +87,8 @@ def test_topics_of_images_are_read_as_cameras_send_them(view: dict[str, Any]) ->
     assert topics == {
         "/tracker/markers": "Reliable",
         "/tracker/image_overlay": "Best Effort",
+        "/smoother/markers": "Reliable",
+        "/smoother/forecast_markers": "Reliable",
         "/image": "Best Effort",
     }
 

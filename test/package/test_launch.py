@@ -20,11 +20,15 @@ WANTED = {
     "imu",
     "gyro",
     "accel",
+    "magnetic_field",
     "imu_source",
     "imu_preset",
     "odom",
     "compressed",
     "params_file",
+    "smoother",
+    "smoother_params_file",
+    "smoother_weights",
     "namespace",
     "rviz",
     "rviz_config",
@@ -62,8 +66,13 @@ def _of(actions: list[Any], kind: type) -> list[Any]:
 
 
 def _tracker(actions: list[Any]) -> launch_stub.LifecycleNode:
-    (tracker,) = _of(actions, launch_stub.LifecycleNode)
+    (tracker,) = (n for n in _of(actions, launch_stub.LifecycleNode) if n.name == "tracker")
     return tracker
+
+
+def _smoother(actions: list[Any]) -> launch_stub.LifecycleNode:
+    (smoother,) = (n for n in _of(actions, launch_stub.LifecycleNode) if n.name == "smoother")
+    return smoother
 
 
 def _overrides(actions: list[Any]) -> dict[str, Any]:
@@ -87,13 +96,14 @@ def test_every_argument_is_described_and_has_a_default(
 
 def test_files_that_arguments_name_exist(description: launch_stub.LaunchDescription) -> None:
     for argument in _of(description.entities, launch_stub.DeclareLaunchArgument):
-        if argument.name in ("params_file", "rviz_config", "dds_profile"):
+        if argument.name in ("params_file", "smoother_params_file", "rviz_config", "dds_profile"):
             assert Path(argument.default_value).is_file(), argument.name
 
 
 def test_starts_one_tracker_and_no_rviz_by_default(started: Callable[..., list[Any]]) -> None:
     actions = started()
     assert _tracker(actions).executable == "tracker"
+    assert len(_of(actions, launch_stub.LifecycleNode)) == 1
     assert not _of(actions, launch_stub.Node)
 
 
@@ -253,7 +263,7 @@ def test_no_profile_when_the_argument_is_empty(started: Callable[..., list[Any]]
 def test_rviz_follows_the_namespace(started: Callable[..., list[Any]]) -> None:
     (rviz,) = _of(started(rviz="true", namespace="robot"), launch_stub.Node)
     view = (ROOT / "config/tracking.rviz").read_text(encoding="utf-8")
-    shown = set(re.findall(r"Value: (/tracker/\w+)", view))
+    shown = set(re.findall(r"Value: (/(?:tracker|smoother)/\w+)", view))
     assert shown
     assert {(topic, f"/robot{topic}") for topic in shown} <= set(rviz.remappings)
 
@@ -261,3 +271,50 @@ def test_rviz_follows_the_namespace(started: Callable[..., list[Any]]) -> None:
 def test_programs_that_are_started_are_built(started: Callable[..., list[Any]]) -> None:
     programs = (ROOT / "entry_points.txt").read_text(encoding="utf-8")
     assert f"\n{_tracker(started()).executable} = " in programs
+
+
+def test_starts_the_smoother_in_a_process_of_its_own_when_asked(
+    started: Callable[..., list[Any]],
+) -> None:
+    actions = started(smoother="true", namespace="robot", camera_info="/cam/camera_info")
+    smoother = _smoother(actions)
+    programs = (ROOT / "entry_points.txt").read_text(encoding="utf-8")
+    assert f"\n{smoother.executable} = " in programs
+    context = launch_stub.LaunchContext(
+        {"namespace": "robot", "camera_info": "/cam/camera_info", "log_level": "info"}
+    )
+    assert evaluate(context, smoother.namespace) == "robot"
+    assert evaluate(context, dict(smoother.remappings)["camera_info"]) == "/cam/camera_info"
+    assert smoother.additional_env == _tracker(actions).additional_env
+
+
+def test_the_smoother_is_configured_then_activated_by_its_own_events(
+    started: Callable[..., list[Any]],
+) -> None:
+    actions = started(smoother="true", namespace="robot")
+    smoother = _smoother(actions)
+    events = [a.event for a in _of(actions, launch_stub.EmitEvent)]
+    assert [e.transition_id for e in events if e.matches(smoother)] == [1]
+    handlers = [a.event_handler for a in _of(actions, launch_stub.RegisterEventHandler)]
+    own = {h.goal_state: h for h in handlers if h.target is smoother}
+    assert [entity.event.transition_id for entity in own["inactive"].entities] == [3]
+    assert "/robot/smoother" in own["unconfigured"].entities[0].msg
+    assert not _of(started(smoother="true", autostart="false"), launch_stub.EmitEvent)
+
+
+def test_the_smoothers_arguments_win_over_its_file(started: Callable[..., list[Any]]) -> None:
+    smoother = _smoother(
+        started(
+            smoother="true",
+            smoother_params_file="/s.yaml",
+            smoother_weights="/w.pth",
+            body="/b.npz",
+            use_sim_time="true",
+        )
+    )
+    given = {name: getattr(value, "value", value) for name, value in smoother.parameters[1].items()}
+    assert smoother.parameters[0] == "/s.yaml"
+    assert given == {"weights_path": "/w.pth", "body_path": "/b.npz", "use_sim_time": True}
+    text = (ROOT / "config/smoother.yaml").read_text(encoding="utf-8")
+    known = yaml.safe_load(text)["/**"]["ros__parameters"]
+    assert set(given) - {"use_sim_time"} <= set(known)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from humor_ros.training.pose_error import measure_pose_error, with_pose_error
 from humor_ros.training.trainer import Trainer
 from humor_ros.wham.checkpoint import save_safetensors
 
@@ -13,6 +14,9 @@ __all__ = ["export_weights"]
 
 def export_weights(trainer: Trainer, path: Path) -> Path:
     """Write the averaged weights of a run in half precision.
+
+    A run over windows also measures how its poses err, which the fit to the key-points needs; one
+    over single frames leaves that to the next stage.
 
     Args:
         trainer: after its run.
@@ -26,5 +30,8 @@ def export_weights(trainer: Trainer, path: Path) -> Path:
         "steps": str(trainer.step),
         "minutes": f"{trainer.minutes:.1f}",
     }
-    save_safetensors(trainer.averaged_network(), path, half=True, metadata=header)
+    network = trainer.averaged_network()
+    if trainer.config.optim.modules != "frames":
+        network = with_pose_error(network, measure_pose_error(network, trainer.training))
+    save_safetensors(network, path, half=True, metadata=header)
     return path

@@ -52,6 +52,8 @@ class WhamConfig:
             past frames (:class:`~humor_ros.wham.layers.Smoother`), and to those of trajectory
             decoder and motion decoder their input, so that what single frames tell does not
             have to pass through gates. Not published.
+        pose_error: the weights come with the covariance of the pose's errors, ``pose_error``
+            (42, 42), which the fit to the key-points needs (see ``pose_fit``). Not published.
         integrator_gate: when the integrator adds its input to its output. ``"frame"``: at
             each frame whose feature has no zero element (causal). ``"sequence"``: at all frames
             of a sample, if no element of any of its frames is zero, as the published code
@@ -75,6 +77,7 @@ class WhamConfig:
     lifter_blocks: int = 0
     lifter_width: int = 512
     residual: bool = False
+    pose_error: bool = False
     integrator_gate: str = "frame"
 
     def __post_init__(self) -> None:

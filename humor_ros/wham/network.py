@@ -21,6 +21,7 @@ from humor_ros.wham.modules import (
     TrajectoryDecoder,
     TrajectoryRefiner,
 )
+from humor_ros.wham.pose_fit import FITTED_JOINTS
 from humor_ros.wham.resolution import resolve
 from humor_ros.wham.state import WhamState
 from humor_ros.wham.values import Body, Feedback, MotionPrediction, WhamInputs, WhamOutputs
@@ -57,6 +58,9 @@ class WhamNetwork(nn.Module):
         )
         self.motion_decoder = MotionDecoder(config)
         self.trajectory_refiner = TrajectoryRefiner(config)
+        if config.pose_error:
+            size = 3 * len(FITTED_JOINTS)
+            self.register_buffer("pose_error", torch.zeros(size, size))
 
     def preprocess(
         self,

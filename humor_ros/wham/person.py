@@ -9,6 +9,7 @@ from humor_ros.wham.anchor import PositionFilter
 from humor_ros.wham.answer import Answer
 from humor_ros.wham.correction import Correction
 from humor_ros.wham.output_filter import RotationFilter
+from humor_ros.wham.pose_fit import PoseCorrection
 
 __all__ = ["PersonMemory", "PersonMotion"]
 
@@ -62,6 +63,8 @@ class PersonMemory:
             at the last image; None before the first output.
         filtered: filter of the told rotations, the root's in the world; None before the first.
         velocity_world: (3,) of the mid-hip over the last interval, m/s; None before there was one.
+        pose_correction: from the network's pose to the one that fits the key-points; None before
+            the first, or where no fit is made.
         told: what was told last of the network's answer.
         correction: what is left between that and the network, after a late correction.
         image_started: whether the network's state began from an image encoder's pose.
@@ -77,6 +80,7 @@ class PersonMemory:
     feet_world: tuple[Array, Array] | None = None
     filtered: RotationFilter | None = None
     velocity_world: Array | None = None
+    pose_correction: PoseCorrection | None = None
     told: Answer | None = None
     correction: Correction | None = None
     image_started: bool = False

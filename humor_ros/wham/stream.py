@@ -63,6 +63,9 @@ class WhamStream:
         self._network = network if packed else prepare_for_streaming(network)
         self._body = body.eval()
         self._config = config = config or StreamConfig()
+        self._pose_error = None
+        if self._network.config.pose_error:
+            self._pose_error = self._network.pose_error.double().numpy()
         #: How people begin and step; holds no state.
         self.stepper = Stepper(
             self._network,
@@ -254,6 +257,7 @@ class WhamStream:
                 motion,
                 virtual,
                 interval_s,
+                self._pose_error,
             )
             self._people.append(person)
         placed = motion.position_known or self._config.camera_fixed

@@ -24,6 +24,11 @@ class StreamConfig:
         betas_time_s: time over which the shape is averaged; bone lengths settle with it.
         fit_keypoints: fit the camera-frame position to the measured key-points, with the
             network's own answer as a prior; False leaves the network's answer.
+        fit_pose: fit pose and orientation to the measured key-points, too, where the weights tell
+            how the network errs (``pose_fit``).
+        pose_fit_sigma: standard deviation of a key-point in that fit, in sides of the box; more
+            than a detector's jitter, for its errors last.
+        pose_fit_time_s: correlation time of the network's errors.
         orientation_sigma_rad: standard deviation of the camera-frame root orientation, root mean
             square over the axes.
         output_cutoff_hz, output_cutoff_per_speed: cut-off frequency of the filter of the told
@@ -44,6 +49,9 @@ class StreamConfig:
     box_smoothing: float = 0.3
     betas_time_s: float = 10.0
     fit_keypoints: bool = True
+    fit_pose: bool = True
+    pose_fit_sigma: float = 0.04
+    pose_fit_time_s: float = 0.3
     orientation_sigma_rad: float = 0.12
     output_cutoff_hz: float = 1.0
     output_cutoff_per_speed: float = 4.0
@@ -60,6 +68,9 @@ class StreamConfig:
             raise ValueError(f"box_smoothing must be in [0, 1), got {self.box_smoothing}")
         if not self.betas_time_s > 0.0:
             raise ValueError(f"betas_time_s must be positive, got {self.betas_time_s}")
+        for name in ("pose_fit_sigma", "pose_fit_time_s"):
+            if not getattr(self, name) > 0.0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
         if self.missing_feature not in ("zero", "context"):
             raise ValueError(
                 f"missing_feature must be 'zero' or 'context', got {self.missing_feature!r}"

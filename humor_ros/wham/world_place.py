@@ -23,6 +23,7 @@ from humor_ros.wham.camera_fit import fit_translation
 from humor_ros.wham.keypoints import MIN_CONFIDENCE
 from humor_ros.wham.output_filter import RotationFilter
 from humor_ros.wham.person import PersonMemory, PersonMotion
+from humor_ros.wham.pose_fit import FITTED_POINTS, PoseCorrection, fit_pose
 from humor_ros.wham.resampling import split_rotation
 from humor_ros.wham.standing_feet import held_displacement, standing_weights
 from humor_ros.wham.stream_config import StreamConfig
@@ -31,6 +32,8 @@ __all__ = ["place_person"]
 
 #: Key-points that place the body: all but those of the head, whose bias is the largest.
 _PLACED = slice(5, 17)
+#: Standard deviation of the network's place beside the pose's fit, as a fraction of the distance.
+_FIT_PLACE_SIGMA = 0.1
 
 
 def place_person(
@@ -42,6 +45,7 @@ def place_person(
     motion: CameraMotion,
     virtual: PinholeCamera,
     interval_s: float,
+    pose_error: Array | None = None,
 ) -> tuple[PersonMemory, PersonMotion]:
     """Put one person into the camera frame and the world.
 
@@ -54,11 +58,18 @@ def place_person(
         motion: of the camera.
         virtual: camera of the key-points.
         interval_s: since the last image, 0 at the first.
+        pose_error: (42, 42) how the network errs, rad²; None leaves its pose as it is.
 
     Returns:
         What to remember, and the motion to tell.
     """
     seen = track.state is not TrackingState.OCCLUDED
+    correction = None
+    if config.fit_pose and pose_error is not None:
+        rotations, correction = _fitted_pose(
+            config, body_model, person, answer, virtual, interval_s, pose_error, seen
+        )
+        answer = _with_last(answer, rotations)
     filtered, answer = _steady(config, person, answer, motion.rotation_world_camera, interval_s)
     betas, weight = person.betas, person.betas_time_s
     if seen:
@@ -112,6 +123,7 @@ def place_person(
         place=place,
         feet_world=(feet_world, contacts),
         filtered=filtered,
+        pose_correction=correction,
         velocity_world=displacement / duration if interval_s > 0.0 else None,
     )
     return new, PersonMotion(
@@ -154,8 +166,49 @@ def _steady(
         )
     told = filtered.rotations.copy()
     told[0] = rotation_world_camera.T @ told[0]
-    rotations = np.concatenate((answer.rotations[:-1], told[None]))
-    return filtered, replace(answer, rotations=rotations)
+    return filtered, _with_last(answer, told)
+
+
+def _with_last(answer: Answer, rotations: Array) -> Answer:
+    """The answer with other rotations (24, 3, 3) at the image."""
+    return replace(answer, rotations=np.concatenate((answer.rotations[:-1], rotations[None])))
+
+
+def _fitted_pose(
+    config: StreamConfig,
+    body_model: BodyModel,
+    person: PersonMemory,
+    answer: Answer,
+    virtual: PinholeCamera,
+    interval_s: float,
+    pose_error: Array,
+    seen: bool,
+) -> tuple[Array, PoseCorrection]:
+    """Rotations (24, 3, 3) that fit the key-points, and what is thought of the network's errors."""
+    correction = PoseCorrection.unknown(pose_error)
+    if person.pose_correction is not None:
+        correction = person.pose_correction.after(interval_s, pose_error, config.pose_fit_time_s)
+    rotations = answer.rotations[-1]
+    body = body_model(
+        torch.as_tensor(person.betas, dtype=torch.float32)[None],
+        torch.as_tensor(rotations, dtype=torch.float32)[None],
+    )
+    coco = body.keypoints31[0, :17].double().numpy()
+    hips = coco[11:13].mean(0)
+    points = list(FITTED_POINTS)
+    rays, confidence, side = _measured(person, virtual)
+    place = answer.camera_translation(person.box, virtual)
+    return fit_pose(
+        rotations,
+        body.joints[0].double().numpy() - hips,
+        (coco - hips)[points],
+        rays[points],
+        confidence[points] if seen else np.zeros(len(points)),
+        place,
+        correction=correction,
+        translation_covariance=(_FIT_PLACE_SIGMA * place[2]) ** 2 * np.eye(3),
+        ray_sigma=config.pose_fit_sigma * side,
+    )
 
 
 def _tied(config: StreamConfig, motion: CameraMotion) -> bool:
@@ -184,15 +237,16 @@ def _displace(
 
 def _fitted(coco: Array, person: PersonMemory, prior: Array, camera: PinholeCamera) -> Array:
     """The mid-hip (3,) that carries the body's key-points (17, 3) onto the measured ones."""
+    rays, confidence, side = _measured(person, camera)
+    return fit_translation(coco[_PLACED], rays[_PLACED], confidence[_PLACED], prior, side)
+
+
+def _measured(person: PersonMemory, camera: PinholeCamera) -> tuple[Array, Array, float]:
+    """Rays (17, 2) x / z, y / z of the key-points, confidences (17,), the box's side in rays."""
     centre = np.array([camera.width, camera.height]) / 2.0
     confidence = np.where(person.keypoints[:, 2] >= MIN_CONFIDENCE, person.keypoints[:, 2], 0.0)
-    return fit_translation(
-        coco[_PLACED],
-        (person.keypoints[_PLACED, :2] - centre) / camera.fx,
-        confidence[_PLACED],
-        prior,
-        200.0 * float(person.box[2]) / camera.fx,
-    )
+    rays = (person.keypoints[:, :2] - centre) / camera.fx
+    return rays, confidence, 200.0 * float(person.box[2]) / camera.fx
 
 
 def _block(upper: Array, lower: Array) -> Array:

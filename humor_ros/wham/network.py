@@ -46,6 +46,9 @@ class WhamNetwork(nn.Module):
     inputs of the refiner that the paper detaches (root, feet, contacts, context).
     """
 
+    #: (42, 42) how the pose errs, rad²; only with ``WhamConfig.pose_error``.
+    pose_error: Tensor
+
     def __init__(self, config: WhamConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or WhamConfig()

@@ -85,6 +85,9 @@ def pipeline_config(values: Mapping[str, Any]) -> PipelineConfig:
             mounting_std=values["imu.mounting_std"],
             time_offset_std_s=values["imu.time_offset_std"],
             self_calibration=values["imu.self_calibration"],
+            magnetic_heading_std=values["imu.magnetic_heading_std"],
+            max_correction_rate=values["imu.max_correction_rate"],
+            max_pose_rate=values["camera_pose.max_rate"],
             **{name: values[f"imu.{name}"] for name in _NOISE},
         ),
         background=BackgroundConfig(
@@ -102,6 +105,7 @@ def pipeline_config(values: Mapping[str, Any]) -> PipelineConfig:
         stream=StreamConfig(
             world_mode=values["world_mode"],
             camera_fixed=values["camera_fixed"],
+            common_ground=values["camera_pose.common_ground"],
             flip_averaging=values["flip_averaging"],
             missing_feature=values["features.missing"],
         ),

@@ -13,6 +13,7 @@ from sensor_msgs.msg import Imu
 from humor_ros.inertial.stamp_watch import ClockPair
 from humor_ros.ros.frame_queue import ImuQueue
 from humor_ros.ros.imu_topics import GyroAccelTopics
+from humor_ros.ros.magnetic_input import MagneticInput
 from humor_ros.ros.reports import Reporter
 from humor_ros.ros.tf_buffer import TransformUnavailable
 from humor_ros.ros.tf_door import TransformListener
@@ -60,9 +61,11 @@ class ImuInput:
         units: of the messages.
         clocks: follows the stamps of IMU and images.
         apart: gyroscope and accelerometer come on topics of their own.
+        magnetometer: whether one is used.
 
     Attributes:
         accel: the accelerometer's topic where it is apart; None else.
+        magnetic: the magnetometer's; None without one.
         newest_stamp_s: of the newest message, seconds.
         clock_dropped: samples left out because the IMU's clock jumped.
     """
@@ -76,11 +79,13 @@ class ImuInput:
         units: ImuUnits | None = None,
         clocks: ClockPair | None = None,
         apart: bool = False,
+        magnetometer: bool = False,
     ) -> None:
         self._units = units or ImuUnits()
         self._clocks = clocks or ClockPair()
         self._told_bursts = self._told_jumps = 0
         self.accel = GyroAccelTopics(reporter) if apart else None
+        self.magnetic = MagneticInput(reporter) if magnetometer else None
         self.clock_dropped = 0
         self._reporter = reporter
         self._from_tf = listener is not None
@@ -106,8 +111,9 @@ class ImuInput:
     @property
     def needs_transforms(self) -> bool:
         """Whether TF still has to tell how the IMU is mounted."""
-        apart = self._from_tf and self.accel is not None and self.accel.needs_transforms
-        return not self._known or apart
+        beside = (self.accel, self.magnetic)
+        unknown = any(part is not None and part.needs_transforms for part in beside)
+        return not self._known or (self._from_tf and unknown)
 
     def use(self, listener: TransformListener | None) -> None:
         """Ask this listener from now on."""
@@ -163,8 +169,20 @@ class ImuInput:
         """Drop what is queued (the clock was set back)."""
         self._queue.clear()
         self._held = []
-        if self.accel is not None:
-            self.accel.forget()
+        for part in (self.accel, self.magnetic):
+            if part is not None:
+                part.forget()
+
+    def take_magnetic(self, now_s: float) -> list[tuple[float, Array]]:
+        """Stamps in seconds and (3,) magnetic fields in IMU axes, oldest first.
+
+        Args:
+            now_s: a monotonic clock, seconds.
+        """
+        if self.magnetic is None or self._clocks.apart_s:
+            return []
+        listener = self._listener if self._from_tf else None
+        return self.magnetic.take(self._frame or "", listener, now_s)
 
     def _samples(self, messages: list[Imu], now_s: float) -> list[ImuSample]:
         """Messages in SI units; with the accelerations of their own topic where that is apart."""

@@ -8,15 +8,15 @@ import numpy as np
 from sensor_msgs.msg import Imu
 
 from humor_ros.inertial.gyro_accel import GyroAccelMerger
+from humor_ros.ros.frame_turn import FrameTurn
 from humor_ros.ros.reports import Reporter
-from humor_ros.ros.tf_buffer import TransformUnavailable
 from humor_ros.ros.tf_door import TransformListener
-from humor_ros.types import Array, ImuSample
+from humor_ros.types import ImuSample
 
 __all__ = ["GyroAccelTopics"]
 
-#: TF is asked again after this long, and a silent topic is told after this long, seconds.
-_RETRY_S, _SILENT_S = 0.5, 2.0
+#: A silent topic is told after this long, seconds.
+_SILENT_S = 2.0
 _QUEUED = 4096
 
 
@@ -36,8 +36,7 @@ class GyroAccelTopics:
         self._reporter = reporter
         self._queue: deque[Imu] = deque(maxlen=_QUEUED)
         self._merger = GyroAccelMerger()
-        self._turn: tuple[str, str, Array] | None = None
-        self._asked_s = float("-inf")
+        self._turn = FrameTurn(reporter, "accel")
         self._heard_s: dict[str, float] = {}
         self.received = 0
 
@@ -49,7 +48,7 @@ class GyroAccelTopics:
     @property
     def needs_transforms(self) -> bool:
         """Whether it is not known yet how the accelerometer lies beside the gyroscope."""
-        return self._turn is None
+        return not self._turn.known
 
     def put(self, message: Imu) -> None:
         """Queue one message of ``accel``."""
@@ -84,7 +83,7 @@ class GyroAccelTopics:
             messages.append(self._queue.popleft())
         self._tell_of_silence(bool(rates), bool(messages), now_s)
         if messages:
-            turn = self._turn_to(gyro_frame, messages[-1].header.frame_id, listener, now_s)
+            turn = self._turn.find(gyro_frame, messages[-1].header.frame_id, listener, now_s)
             if turn is not None:
                 stamps = [m.header.stamp for m in messages]
                 forces = [m.linear_acceleration for m in messages]
@@ -95,31 +94,6 @@ class GyroAccelTopics:
         return self._merger.samples(
             [sample.stamp_s for sample in rates], [sample.angular_velocity for sample in rates]
         )
-
-    def _turn_to(
-        self, gyro_frame: str, frame: str, listener: TransformListener | None, now_s: float
-    ) -> Array | None:
-        """(3, 3) axes of the accelerometer to those of the gyroscope; None while unknown."""
-        if self._turn is not None and self._turn[:2] == (gyro_frame, frame):
-            return self._turn[2]
-        if listener is None or frame == gyro_frame:
-            # Parameters describe both sensors as one.
-            self._turn = (gyro_frame, frame, np.eye(3))
-            return self._turn[2]
-        if not gyro_frame or now_s - self._asked_s < _RETRY_S:
-            return None
-        self._asked_s = now_s
-        try:
-            rotation = listener.lookup(gyro_frame, frame, None).rotation
-        except TransformUnavailable as error:
-            self._reporter.say(
-                "accel_transform_missing",
-                f"topic accel: {error}; accelerations are not used until TF connects {frame!r} and "
-                f"{gyro_frame!r}, or imu.extrinsics and imu.rotation_camera_imu are set",
-            )
-            return None
-        self._turn = (gyro_frame, frame, rotation)
-        return rotation
 
     def _tell_of_silence(self, rates: bool, forces: bool, now_s: float) -> None:
         """Tell of one topic that is silent while the other speaks."""

@@ -323,6 +323,29 @@ _IMU = (
         "and once they are certain; both are told in diagnostics and the log either way",
     ),
     _P(
+        "imu.magnetometer",
+        False,
+        "Hold the heading by the topic magnetic_field (sensor_msgs/MagneticField, hard and soft "
+        "iron taken off) where the background cannot; indoors fields are bent",
+    ),
+    _P(
+        "imu.magnetic_heading_std",
+        0.09,
+        "Standard deviation of a heading by an undisturbed magnetic field",
+        unit="rad",
+        minimum=0.001,
+        maximum=3.2,
+    ),
+    _P(
+        "imu.max_correction_rate",
+        0.35,
+        "Fastest turn of the world shown towards a corrected one, whatever corrected it (gravity, "
+        "odometry, TF that jumped); people turn with it",
+        unit="rad/s",
+        minimum=0.01,
+        maximum=100.0,
+    ),
+    _P(
         "imu.fault_detection",
         True,
         "Look for an IMU that is stuck, saturated, in wrong units or axes, leave out what it harms "
@@ -390,6 +413,20 @@ _CAMERA_POSE = (
         minimum=0.0,
         maximum=0.2,
         dynamic=True,
+    ),
+    _P(
+        "camera_pose.max_rate",
+        8.0,
+        "A camera whose poses turn faster than this did not turn: odometry or TF jumped (REP-105), "
+        "and the world follows at imu.max_correction_rate",
+        unit="rad/s",
+        minimum=0.1,
+        maximum=100.0,
+    ),
+    _P(
+        "camera_pose.common_ground",
+        True,
+        "People share one floor where the camera's place is known (odometry, TF or camera_fixed)",
     ),
 )
 

@@ -37,6 +37,12 @@ COUNTER_MESSAGES: dict[str, str] = {
     "inertial.background_switched_off": "the background disagrees with the IMU and is not used for "
     "some seconds; a scene that moves as a whole does that, or an IMU that is not fixed to the "
     "camera",
+    "inertial.pose_jumps": "camera poses leap further than camera_pose.max_rate allows (a loop "
+    "that was closed, a map that was reset): the world follows slowly",
+    "inertial.magnetic_invalid": "topic magnetic_field: fields that are zero, not finite or badly "
+    "stamped are left out; check the driver",
+    "inertial.magnetic_disturbed": "topic magnetic_field: iron nearby bends the field; heading "
+    "rests on gyroscope and background meanwhile",
     "inertial.pose_invalid": "camera poses that are not finite or no rotation are left out; check "
     "odom or TF",
     "features.late": "image features come later than features.max_age and are dropped; "

@@ -8,7 +8,7 @@ from typing import Any
 
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu, MagneticField
 
 from humor_ros.inertial.stamp_watch import ClockPair
 from humor_ros.ros.camera_input import CameraInput
@@ -67,6 +67,7 @@ class TrackerInputs:
                 units=ImuUnits.of(values),
                 clocks=self.clocks,
                 apart=values["imu.source"] == "gyro_accel",
+                magnetometer=values["imu.magnetometer"],
             )
         if source != "none" and self._listener is not None:
             self.poses = CameraPoseInput(
@@ -92,6 +93,9 @@ class TrackerInputs:
             ]
         elif self.imu is not None:
             self._subscriptions.append(create(Imu, "imu", self.imu.put, imu_qos()))
+        if self.imu is not None and self.imu.magnetic is not None:
+            take = self.imu.magnetic.put
+            self._subscriptions.append(create(MagneticField, "magnetic_field", take, imu_qos()))
         if self.poses is not None and self._values["camera_pose.source"] == "odom":
             self._subscriptions.append(create(Odometry, "odom", self.poses.put, imu_qos()))
 

@@ -71,6 +71,8 @@ def active_snapshot(
         totals["imu_received"] = inputs.imu.received
         totals["imu_overflowed"] = inputs.imu.overflowed
         totals["imu_clock_dropped"] = inputs.imu.clock_dropped
+        if inputs.imu.magnetic is not None:
+            totals["magnetic_received"] = inputs.imu.magnetic.received
         if inputs.imu.accel is not None:
             totals["accel_received"] = inputs.imu.accel.received
             totals["gyro_without_accel"] = inputs.imu.accel.bare

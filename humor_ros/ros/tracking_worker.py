@@ -273,6 +273,8 @@ class TrackingWorker:
             self._pipeline.inertial.set_extrinsics(rotation)
         for sample in samples:
             self._pipeline.add_imu(sample)
+        for field_stamp_s, field in self._imu.take_magnetic(now_s):
+            self._pipeline.inertial.add_magnetic_field(field_stamp_s, field)
         self.imu_age_s = stamp_s - self._imu.newest_stamp_s
 
     def _tell_of_faults(self) -> None:

@@ -20,9 +20,13 @@ class FakeInertial:
 
     def __init__(self):
         self.rotation_camera_imu = None
+        self.fields = []
 
     def set_extrinsics(self, rotation):
         self.rotation_camera_imu = np.array(rotation)
+
+    def add_magnetic_field(self, stamp_s, field):
+        self.fields.append((stamp_s, field))
 
 
 class FakeWatch:

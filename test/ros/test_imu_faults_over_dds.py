@@ -85,7 +85,7 @@ def test_rates_in_degrees_are_right_with_the_parameter(rig):
 def test_accelerations_in_g_are_said_with_the_parameter_that_mends_them(rig):
     with rig() as r:
         people = started(r)
-        r.play(2.5, forces(lambda a: a / 9.80665))
+        r.play(3.3, forces(lambda a: a / 9.80665))
         assert "imu.linear_acceleration_unit" in r.wait_for_fault("imu_acceleration_in_g")
         assert r.mode == "imu"
         assert r.ids == people

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from geometry_msgs.msg import Quaternion, Transform, TransformStamped
 from node_harness import OUTPUTS
 from scipy.spatial.transform import Rotation
-from sensor_msgs.msg import Imu
+from sensor_msgs.msg import Imu, MagneticField
 from std_msgs.msg import Header
 from synthetic_people import LEVEL_WORLD_CAMERA, static_motion
 
@@ -26,6 +27,7 @@ from humor_ros.ros.inertial_status import (
 )
 from humor_ros.ros.parameters import TRACKER_PARAMETERS
 from humor_ros.ros.qos import imu_qos
+from humor_ros.ros.tf_door import send_static
 from humor_ros.ros.time_conversion import seconds_from_stamp, stamp_from_seconds
 from humor_ros.types import CameraMotionMode
 
@@ -103,6 +105,40 @@ def test_an_accelerometer_that_says_nothing_is_named(harness):
 
         h.wait(silent, timeout_s=60.0)
         assert h.pipeline.samples[-1].linear_acceleration is None
+
+
+def test_a_magnetometer_is_turned_into_the_axes_of_the_imu(harness):
+    half = 0.5**0.5
+    with harness({"imu.extrinsics": "tf", "imu.magnetometer": True}) as h:
+        keep = send_static(
+            h.peer,
+            [
+                TransformStamped(
+                    header=Header(frame_id=parent),
+                    child_frame_id=child,
+                    transform=Transform(rotation=Quaternion(z=half, w=half)),
+                )
+                for parent, child in (("cam", "imu"), ("imu", "mag"))
+            ],
+        )
+        magnetic = h.peer.create_publisher(MagneticField, "magnetic_field", imu_qos())
+        h.activate()
+        h.wait(lambda: magnetic.get_subscription_count() and h.imu.get_subscription_count())
+
+        def arrived():
+            stamp_s = h.next_stamp()
+            h.send_imu(stamp_s)
+            message = MagneticField(
+                header=Header(stamp=stamp_from_seconds(stamp_s), frame_id="mag")
+            )
+            message.magnetic_field.x = 4e-5
+            magnetic.publish(message)
+            h.track(1)
+            return h.pipeline.inertial.fields
+
+        h.wait(arrived, timeout_s=60.0)
+        np.testing.assert_allclose(h.pipeline.inertial.fields[-1][1], (0, 4e-5, 0), atol=1e-12)
+        assert keep is not None
 
 
 def test_units_of_the_messages_are_brought_to_si(harness):
@@ -240,6 +276,10 @@ def test_noise_and_switches_reach_the_pipeline():
         "imu.gyroscope_range": 17.0,
         "imu.accelerometer_range": 39.0,
         "imu.fault_detection": False,
+        "imu.magnetic_heading_std": 0.2,
+        "imu.max_correction_rate": 0.5,
+        "camera_pose.max_rate": 3.0,
+        "camera_pose.common_ground": False,
         "background.enabled": False,
         "background.interval": 0.2,
         "background.points": 50,
@@ -256,6 +296,9 @@ def test_noise_and_switches_reach_the_pipeline():
     assert inertial.accelerometer_bias_stability == 6e-3
     assert (inertial.mounting_std, inertial.time_offset_std_s) == (7e-3, 8e-3)
     assert not inertial.self_calibration
+    assert (inertial.magnetic_heading_std, inertial.max_correction_rate) == (0.2, 0.5)
+    assert inertial.max_pose_rate == 3.0
+    assert not config.stream.common_ground
     assert inertial.gyroscope_bias == (0.1, 0.2, 0.3)
     assert not config.imu_watch.enabled
     assert (config.imu_watch.gyroscope_range, config.imu_watch.accelerometer_range) == (17.0, 39.0)

@@ -139,7 +139,10 @@ class ImuWatch:
         if force is not None:
             force_ended = self._force_end.update(stamp_s, force)
             self._gravity.update(stamp_s, force)
-            self._swing.update(stamp_s, force, self._history)
+            if ImuFaultKind.ACCELEROMETER_STUCK in self._stuck:
+                self._swing.forget()
+            else:
+                self._swing.update(stamp_s, force, self._history)
             self._average_up(force)
         self.counters["saturated_samples"] += ended or force_ended
         self._collect()
@@ -221,6 +224,8 @@ class ImuWatch:
             self._upright.forget()
 
     def _collect(self) -> None:
+        if self._swing.fault is not None and self._turns.agrees:
+            self._turns.doubt()
         found: list[ImuFault | None] = [
             *self._stuck.values(),
             self._gyro_end.fault(ImuFaultKind.GYROSCOPE_SATURATED, self._stamp_s),

@@ -27,6 +27,8 @@ _TURNS, _LEAST_TURNS = 40, 12
 _AGREEING, _CLEARING = 4, 10
 #: A slower turn tells nothing, and a faster one of the gyroscope alone does, rad/s.
 _LEAST_SEEN, _LEAST_RATE = 0.06, 0.3
+#: So many turns in a row at such a rate and so much faster than what was seen leave no doubt.
+_GLARING_TURNS, _GLARING_RATE, _GLARING = 3, 3.0, 10.0
 #: The longest interval between two looks, seconds.
 _LONGEST_S = 0.6
 #: Gyroscope over camera: degrees are 57.3 times radians; a scale is never off by more than this.
@@ -35,8 +37,8 @@ _DEGREES, _SCALE = (30.0, 110.0), 3.0
 _WRONG, _FITS = 0.5, 0.25
 #: Third singular value over the first from which handedness shows.
 _THREE_AXES = 0.02
-#: With turns that agree only every n-th pair of looks is fitted.
-_SELDOM = 4
+#: With turns that agree only every n-th pair of looks is fitted: a fit costs a few milliseconds.
+_SELDOM = 12
 
 
 class RateHistory:
@@ -110,6 +112,7 @@ class TurnCheck:
         self._noise = noise
         self._points: BackgroundPoints | None = None
         self._pairs: deque[tuple[Array, Array, float]] = deque(maxlen=_TURNS)
+        self._glaring = 0
         self._verdict: ImuFaultKind | None = None
         self._agreeing = 0
         self._looks = 0
@@ -123,6 +126,11 @@ class TurnCheck:
         self._verdict, self._agreeing = None, 0
         self.agrees = False
         self.fault = None
+
+    def doubt(self) -> None:
+        """Another witness says that something is wrong: look at every turn again."""
+        self.agrees, self._agreeing = False, 0
+        self._pairs.clear()
 
     def look(self, points: BackgroundPoints, history: RateHistory, mounting: Array) -> None:
         """Compare the turn since the last look.
@@ -154,11 +162,17 @@ class TurnCheck:
         if length < max(4.0 * sigma, _LEAST_SEEN * interval_s) and rate < _LEAST_RATE:
             return
         self._pairs.append((turned, vector, sigma))
-        if len(self._pairs) >= _LEAST_TURNS:
+        apart = rate * interval_s > _GLARING * max(length, 2.0 * sigma)
+        self._glaring = self._glaring + 1 if apart and rate > _GLARING_RATE else 0
+        if self._glaring == _GLARING_TURNS:
+            self.fault = self._compare(mounting, _GLARING_TURNS)
+            self.agrees, self._agreeing = False, 0
+        elif len(self._pairs) >= _LEAST_TURNS:
             self._judge(mounting)
 
     def _judge(self, mounting: Array) -> None:
-        fault = self._compare(mounting)
+        # Whether a fault is mended the newest turns tell.
+        fault = self._compare(mounting, _LEAST_TURNS if self.fault else _TURNS)
         kind = None if fault is None else fault.kind
         self._agreeing = self._agreeing + 1 if kind is self._verdict else 1
         self._verdict = kind
@@ -168,9 +182,8 @@ class TurnCheck:
             self.fault = None
         self.agrees = fault is None and self._agreeing >= _CLEARING
 
-    def _compare(self, mounting: Array) -> ImuFault | None:
-        # Whether a fault is mended the newest turns tell.
-        pairs = list(self._pairs)[-_LEAST_TURNS if self.fault else 0 :]
+    def _compare(self, mounting: Array, newest: int) -> ImuFault | None:
+        pairs = list(self._pairs)[-newest:]
         turned = np.array([pair[0] for pair in pairs])
         seen = np.array([pair[1] for pair in pairs])
         sigma = np.array([pair[2] for pair in pairs])

@@ -217,9 +217,9 @@ class ImuInput:
         if apart_s:
             self._reporter.say(
                 "imu_clock_apart",
-                f"topic imu: its clock jumped by {apart_s:+.1f} s and that of the images did not; "
-                "the IMU is not used until they fit again; restart the driver, or let both stamp "
-                "by the system's clock",
+                f"topic imu: its clock and that of the images jumped apart ({apart_s:+.1f} s); the "
+                "IMU is not used until they fit again; restart the driver, or let both stamp by "
+                "the system's clock",
             )
 
     def _ask_mounting(self, camera_frame: str, now_s: float) -> Array | None:

@@ -67,8 +67,8 @@ def test_rates_in_degrees_are_said_with_the_parameter_that_mends_them(rig):
         r.play(2.5, rates(np.degrees))
         assert "imu.angular_velocity_unit" in r.wait_for_fault("imu_rate_in_degrees")
         assert sum("rate_in_degrees" in line for line in lines) == 1
-        assert counter(r, "distrusted_samples") > 0
-        assert r.mode != "imu"
+        assert counter(r, "distrusted_samples") > 150  # within half a second
+        assert r.mode == "visual"
         assert r.ids == people
 
 
@@ -179,11 +179,14 @@ def test_a_jump_of_the_imus_clock_alone_is_said_and_left_out_until_it_fits(rig, 
         assert r.ids == people
 
 
-def test_clocks_that_are_set_back_together_start_anew_and_go_on(rig):
+@pytest.mark.parametrize("jump_s", [500.0, -500.0])
+def test_clocks_that_are_set_together_start_anew_and_go_on(rig, jump_s):
     with rig() as r:
         started(r)
-        r.play(1.5, later(-500.0), image_offset_s=-500.0)
-        r.wait_for_count("clock_resets")
+        r.play(1.5, later(jump_s), image_offset_s=jump_s)
         assert r.node._inputs.clocks.apart_s == 0.0
+        assert r.node._inputs.clocks.images.jumps == 1
         assert r.mode == "imu"
         assert len(r.ids) == 1
+        if jump_s < 0.0:
+            r.wait_for_count("clock_resets")

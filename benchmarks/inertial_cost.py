@@ -89,7 +89,9 @@ def main() -> None:
             estimator.add_background(points)
         estimator.motion_at(frame.stamp_s)
         done = time.process_time()
-        for name, seconds in zip(spent, (taken - start, followed - taken, done - followed), strict=True):
+        for name, seconds in zip(
+            spent, (taken - start, followed - taken, done - followed), strict=True
+        ):
             spent[name] += seconds
     table = Table(title=f"{options.seconds:.0f} s, 200 Hz IMU, 30 fps, {size[0]} x {size[1]}")
     for heading in ("part", "% of one core", "ms an image"):

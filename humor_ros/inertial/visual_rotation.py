@@ -128,7 +128,7 @@ def _fit_still(then: Array, now: Array, guess: Array, sigma: float) -> _Fit | No
         # then = Exp(d) turned: residual = then - turned = d x turned.
         residual = then - turned
         length = np.sqrt(np.einsum("ij,ij->i", residual, residual)) / sigma
-        scale = max(_LEAST_NOISE, 1.1 * float(np.median(length)))
+        scale = max(_LEAST_NOISE, 1.1 * _median(length))
         weights = 1.0 / (1.0 + np.square(length / (scale * _CAUCHY)))
         step = _solve_rotation(turned, residual, weights)
         rotation = exp_so3(step) @ rotation
@@ -138,7 +138,7 @@ def _fit_still(then: Array, now: Array, guess: Array, sigma: float) -> _Fit | No
     residual = then - turned
     length = np.sqrt(np.einsum("ij,ij->i", residual, residual)) / sigma
     # Two axes: the median of a Rayleigh length is 1.18 standard deviations.
-    spread = float(np.median(length)) / 1.18
+    spread = _median(length) / 1.18
     agreeing = int((length < 3.5 * max(_LEAST_NOISE, spread)).sum())
     if agreeing < LEAST_POINTS or agreeing < _LEAST_AGREEING * len(then):
         return None
@@ -153,14 +153,14 @@ def _fit_moving(then: Array, now: Array, rotation: Array, sigma: float) -> _Fit 
     residual = np.zeros(len(then))
     for _ in range(_ITERATIONS):
         turned = now @ rotation.T
-        normal = np.cross(turned, then)
+        normal = _cross(turned, then)
         value = normal @ way
         # Sampson: the constraint over the length of its gradient in both rays, which is the
         # sine of the angle between way and ray, but for the parallax.
         along = turned @ way
         size = np.sqrt(np.maximum(1.0 - along * along, 1e-3))
         residual = value / size / sigma
-        scale = max(_LEAST_NOISE, 1.4826 * float(np.median(np.abs(residual))))
+        scale = max(_LEAST_NOISE, 1.4826 * _median(np.abs(residual)))
         weights = 1.0 / (1.0 + np.square(residual / (scale * _CAUCHY)))
         # d/dd of way . ((d x turned) x then) and, along two tangents, of the way itself.
         by_turn = (turned @ way)[:, None] * then
@@ -176,12 +176,12 @@ def _fit_moving(then: Array, now: Array, rotation: Array, sigma: float) -> _Fit 
         way /= np.linalg.norm(way)
         if float(step[:3] @ step[:3]) < _CONVERGED**2:
             break
-    spread = 1.4826 * float(np.median(np.abs(residual)))
+    spread = 1.4826 * _median(np.abs(residual))
     agreeing = int((np.abs(residual) < 3.5 * max(spread, 1.0)).sum())
     if agreeing < LEAST_POINTS or agreeing < _LEAST_AGREEING * len(then) or spread > 4.0:
         return None
     # The system is in units of the stated noise; what is handed back is per noise of 1.
-    unit = np.linalg.inv(system)[:3, :3] / sigma**2
+    unit: Array = np.asarray(np.linalg.inv(system)[:3, :3] / sigma**2, np.float64)
     behind = _behind(then, now @ rotation.T, way, sigma)
     return _Fit(rotation, unit, spread, agreeing, np.concatenate([residual, behind]))
 
@@ -193,7 +193,7 @@ def _behind(then: Array, turned: Array, way: Array, sigma: float) -> Array:
     shift = np.einsum("ij,ij->i", then - turned, across) / sigma
     # The sign of the way is not known: the one that leaves less behind.
     backwards, forwards = np.maximum(-shift, 0.0), np.maximum(shift, 0.0)
-    return backwards if np.median(shift) >= 0.0 else forwards
+    return backwards if _median(shift) >= 0.0 else forwards
 
 
 def _five_point(rays_then: Array, rays_now: Array, guess: Array, sigma: float) -> list[Array]:
@@ -219,9 +219,9 @@ def _way(then: Array, turned: Array, sigma: float) -> Array:
 
     Two points tell a way; a fixed set of pairs is tried, so that the answer is repeatable.
     """
-    normal = np.cross(turned, then)
+    normal = _cross(turned, then)
     first, second = _pairs(len(then))
-    ways = np.cross(normal[first], normal[second])
+    ways = _cross(normal[first], normal[second])
     length = np.sqrt(np.einsum("ij,ij->i", ways, ways))
     ways = ways[length > 1e-12] / length[length > 1e-12, None]
     if len(ways) == 0:
@@ -248,6 +248,20 @@ def _tangents(way: Array) -> Array:
     return np.stack([first, np.cross(way, first)], 1)
 
 
+def _cross(first: Array, second: Array) -> Array:
+    """Cross products (N, 3) of (N, 3); NumPy's own spends most of its time on axes."""
+    x, y, z = first.T
+    u, v, w = second.T
+    product: Array = np.stack((y * w - z * v, z * u - x * w, x * v - y * u), 1)
+    return product
+
+
+def _median(values: Array) -> float:
+    """The upper median of (N,) values."""
+    middle = len(values) // 2
+    return float(np.partition(values, middle)[middle])
+
+
 def _unit(rays: Array) -> Array:
     points = np.column_stack((rays, np.ones(len(rays))))
     unit: Array = points / np.sqrt(np.einsum("ij,ij->i", points, points))[:, None]
@@ -263,6 +277,6 @@ def _normal_blocks(rays: Array) -> Array:
 def _solve_rotation(turned: Array, residual: Array, weights: Array) -> Array:
     """Small turn d (3,) with d x turned nearest to the residuals."""
     information = np.einsum("i,ijk->jk", weights, _normal_blocks(turned))
-    moment = (np.cross(turned, residual) * weights[:, None]).sum(0)
+    moment = (_cross(turned, residual) * weights[:, None]).sum(0)
     step: Array = np.linalg.solve(information, moment)
     return step

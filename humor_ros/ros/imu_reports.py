@@ -18,7 +18,7 @@ _MESSAGES: dict[ImuFaultKind, str] = {
     "needs noise, or imu.fault_detection false",
     ImuFaultKind.ACCELEROMETER_STUCK: "the accelerometer gives the same values for ever; "
     + _WITHOUT_FORCE
-    + "; restart the driver, check that it is enabled",
+    + "; restart the driver, check that it is enabled. A simulated one needs noise",
     ImuFaultKind.GYROSCOPE_SATURATED: "the gyroscope is at the end of its scale ({value:.3g} "
     "rad/s); turns are underrated; choose a larger range in the driver, damp the mount",
     ImuFaultKind.ACCELEROMETER_SATURATED: "the accelerometer is at the end of its scale "

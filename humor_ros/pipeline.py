@@ -338,6 +338,9 @@ class TrackingPipeline:
         stamp_s, timings = observation.stamp_s, observation.timings_s
         if observation.background is not None:
             self.inertial.add_background(observation.background)
+        saturated_s, rate_std = self.imu_watch.take_saturated()
+        if saturated_s > 0.0:
+            self.inertial.doubt_turn(saturated_s, rate_std)
         motion = self.inertial.motion_at(stamp_s)
         followed = [
             track

@@ -166,6 +166,15 @@ class CameraMotionEstimator:
         """
         self._magnetic.add(stamp_s, field)
 
+    def doubt_turn(self, duration_s: float, rate_std: float) -> None:
+        """The gyroscope was at the end of its scale: the attitude is less certain by so much.
+
+        Args:
+            duration_s: for how long since the last image, seconds.
+            rate_std: error of its rate, each axis, rad/s.
+        """
+        self._world.filter.doubt(duration_s, rate_std)
+
     def reset(self, reason: str = "asked for") -> None:
         """Forget the world; the next image is the first, and its heading zero.
 

@@ -26,8 +26,12 @@ __all__ = ["WATCH_COUNTERS", "ImuWatch", "ImuWatchConfig"]
 
 #: No gyroscope ends below 125 deg/s, no accelerometer below 2 g.
 _LEAST_RATE_SCALE, _LEAST_FORCE_SCALE = 2.1, 1.9 * 9.80665
+#: Share of a gyroscope's full scale by which a saturated rate may be off (1 sigma).
+_BEYOND = 0.3
 #: Accelerations averaged for "up" as people are compared with it, samples.
 _UP_SHARE = 0.05
+#: Longest time that one sample stands for, seconds.
+_LONGEST_STEP_S = 0.1
 #: Without noise a rate is exactly along gravity, and gravity nearly as long as it should be.
 _EXACT, _EXACT_GRAVITY = 1e-6, 0.01
 
@@ -89,6 +93,7 @@ class ImuWatch:
         self._mounting: Array | None = None
         self._up: Array | None = None
         self._stamp_s = -math.inf
+        self._saturated_s = self._saturated_rate = 0.0
         self._stuck: dict[ImuFaultKind, ImuFault] = {}
         self._faults: tuple[ImuFault, ...] = ()
         self.counters: Counter[str] = Counter(dict.fromkeys(WATCH_COUNTERS, 0))
@@ -131,9 +136,12 @@ class ImuWatch:
                 force = None
         if not math.isfinite(stamp_s + sum(rate)):
             return sample
-        self._stamp_s = stamp_s
+        passed_s, self._stamp_s = stamp_s - self._stamp_s, stamp_s
         self._check_stuck(stamp_s, rate, force)
         ended = self._gyro_end.update(stamp_s, rate)
+        if ended and 0.0 < passed_s < _LONGEST_STEP_S:
+            self._saturated_s += passed_s
+            self._saturated_rate = max(self._saturated_rate, *map(abs, rate))
         force_ended = False
         self._history.add(stamp_s, rate)
         if force is not None:
@@ -157,6 +165,12 @@ class ImuWatch:
             self.counters["stuck_samples"] += not force_ended
             return replace(sample, linear_acceleration=None)
         return sample
+
+    def take_saturated(self) -> tuple[float, float]:
+        """Since the last call: seconds with a saturated gyroscope, and the rate's error, rad/s."""
+        taken = self._saturated_s, _BEYOND * self._saturated_rate
+        self._saturated_s = self._saturated_rate = 0.0
+        return taken
 
     def look(
         self,

@@ -252,6 +252,25 @@ def test_saturation_is_found_with_and_without_a_known_scale(rig, known):
     assert least <= watch.counters["saturated_samples"] <= reached
 
 
+def test_a_saturated_gyroscope_makes_the_attitude_less_certain():
+    watch = ImuWatch(InertialConfig(), ImuWatchConfig(gyroscope_range=4.0))
+    estimator = CameraMotionEstimator()
+    for sample in simulate_imu(static_camera(), 0.0, 1.0, NOISY):
+        estimator.add_imu(sample)
+        watch.admit(sample)
+    assert watch.take_saturated() == (0.0, 0.0)
+    before = estimator.motion_at(1.0).rotation_covariance
+    for index in range(21):
+        watch.admit(ImuSample(1.005 + index / 200, np.array([0.0, 4.0, 0.1 * index])))
+    saturated_s, rate_std = watch.take_saturated()
+    assert saturated_s == pytest.approx(0.105)
+    assert rate_std == pytest.approx(1.2)
+    estimator.doubt_turn(saturated_s, rate_std)
+    after = estimator.motion_at(1.0).rotation_covariance
+    assert (np.diag(after) > np.diag(before) + 0.1**2).all()
+    assert watch.take_saturated() == (0.0, 0.0)
+
+
 def test_a_saturated_acceleration_is_not_used_for_tilt(hand_held):
     _, samples = hand_held
     hit = changed(samples[:20], force=lambda a: np.array([0.0, -39.2, 1.0]))

@@ -1,4 +1,4 @@
-"""``humor-ros demo``: a video through ROS 2, from player to tracker to recording and picture."""
+"""``humor-ros demo``: a video through ROS 2, tracked, smoothed, recorded and drawn."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from humor_ros.ros.demo import DemoResult
+    from humor_ros.ros.recording import RunNumbers
 
 __all__ = ["demo"]
 
@@ -25,8 +26,11 @@ def demo(
     body: Annotated[Path | None, typer.Option(help="SMPL_NEUTRAL body file.")] = None,
     weights: Annotated[Path | None, typer.Option(help="WHAM weights file.")] = None,
     rate: Annotated[float, typer.Option(min=0.05, help="Speed; 1 is real time.")] = 1.0,
+    smoother: Annotated[
+        bool, typer.Option(help="Run HuMoR's smoother beside the tracker, in another process.")
+    ] = True,
 ) -> None:
-    """Play a video as ROS topics, track it in another process, record, and draw the result.
+    """Play a video as ROS topics, track and smooth it in other processes, record and draw it.
 
     The camera is taken to stand still (its IMU is simulated so). Ends with code 0 only if people
     were tracked.
@@ -43,7 +47,9 @@ def demo(
         raise typer.Exit(2) from error
     typer.echo(f"playing {video.name} over ROS 2, tracking in another process ...")
     try:
-        result = run_demo(DemoSettings(video, output, params, camera_info, weights, body, rate))
+        result = run_demo(
+            DemoSettings(video, output, params, camera_info, weights, body, rate, smoother)
+        )
     except DemoFailed as error:
         typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
         raise typer.Exit(1) from error
@@ -72,6 +78,8 @@ def _show(result: DemoResult) -> None:
         "latency p99": f"{1e3 * numbers.latency_p99_s:.0f} ms",
         "camera motion": result.camera_motion,
     }
+    if result.smoothed is not None:
+        rows |= _smoother_rows(result, result.smoothed)
     if result.left_out:
         rows["images the player left out"] = f"{result.left_out} (machine too busy)"
     for name, value in rows.items():
@@ -82,3 +90,20 @@ def _show(result: DemoResult) -> None:
     console.print(f"recording {result.bag}", soft_wrap=True)
     if result.picture is not None:
         console.print(f"picture   {result.picture}", soft_wrap=True)
+
+
+def _smoother_rows(result: DemoResult, numbers: RunNumbers) -> dict[str, str]:
+    facts = result.smoother_facts
+
+    def fact(name: str) -> str:
+        return facts.get(name, "0")
+
+    return {
+        "smoother: images told": f"{numbers.processed}",
+        "smoother: people refined": f"{100.0 * result.smoothed_share:.0f} %",
+        "smoother: latency p50": f"{1e3 * numbers.latency_p50_s:.0f} ms",
+        "smoother: latency p99": f"{1e3 * numbers.latency_p99_s:.0f} ms",
+        "smoother: hops (skipped)": f"{fact('hops')} ({fact('hops_skipped')})",
+        "smoother: fallbacks": fact("fallbacks"),
+        "forecasts": f"{result.forecast_rate_hz:.1f} Hz",
+    }

@@ -1,4 +1,4 @@
-"""The demo: player, tracker and recorder as processes over DDS, then a table and a picture."""
+"""The demo: player, tracker, smoother and recorder as processes over DDS, a table, a picture."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 
 from humor_ros.io.video import VideoReader
-from humor_ros.ros.demo_picture import recording_picture
+from humor_ros.ros.demo_picture import demo_picture
 from humor_ros.ros.processes import (
     ProcessGroup,
     node_command,
@@ -22,6 +22,7 @@ from humor_ros.ros.processes import (
     transport_environment,
 )
 from humor_ros.ros.recording import Recording, RunNumbers
+from humor_ros.ros.smoother_status import STATUS_NAME
 from humor_ros.ros.tracker_watch import TrackerFailed, wait_until_active
 
 __all__ = ["DemoFailed", "DemoResult", "DemoSettings", "run_demo"]
@@ -30,9 +31,14 @@ _TOPICS = (
     *("/tracker/humans", "/tracker/contacts", "/tracker/joint_states", "/tracker/markers"),
     *("/tf", "/tf_static", "/camera_info", "/diagnostics"),
 )
+_SMOOTHER_TOPICS = (
+    *("/smoother/humans", "/smoother/contacts", "/smoother/ground", "/smoother/markers"),
+    *("/smoother/forecasts", "/smoother/forecast_markers"),
+)
 #: The largest height that is played; larger videos are made smaller.
 _MAX_HEIGHT = 720
 _START_TIMEOUT_S = 120.0
+_SMOOTHED_BY_S = 6.0
 
 
 class DemoFailed(RuntimeError):
@@ -51,6 +57,7 @@ class DemoSettings:
         weights: WHAM weights; None for the packaged ones.
         body: body file; None for the packaged one.
         rate: speed of playing.
+        smoother: whether the smoother runs beside the tracker.
     """
 
     video: Path
@@ -60,6 +67,7 @@ class DemoSettings:
     weights: Path | None = None
     body: Path | None = None
     rate: float = 1.0
+    smoother: bool = True
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,11 @@ class DemoResult:
     """What came of it.
 
     Attributes:
-        numbers: from the recording.
+        numbers: of the tracker, from the recording.
+        smoothed: of the smoother; None without.
+        smoothed_share: share of its people that are refined.
+        forecast_rate_hz: forecasts a second, while there were any.
+        smoother_facts: its last diagnostics.
         published: images that the player sent.
         left_out: images that the player was too late for.
         dropped: images sent that gave no result.
@@ -78,6 +90,10 @@ class DemoResult:
     """
 
     numbers: RunNumbers
+    smoothed: RunNumbers | None
+    smoothed_share: float
+    forecast_rate_hz: float
+    smoother_facts: dict[str, str]
     published: int
     left_out: int
     dropped: int
@@ -125,8 +141,9 @@ def _played_height(video: Path) -> int:
 def _play(
     settings: DemoSettings, height: int, environment: dict[str, str], bag: Path, report: Path
 ) -> None:
-    """Run the three processes until the player ends."""
-    logs = {name: settings.output / f"{name}.log" for name in ("tracker", "recorder", "player")}
+    """Run the processes until the player ends."""
+    names = ("tracker", "smoother", "recorder", "player")
+    logs = {name: settings.output / f"{name}.log" for name in names}
     tracker: dict[str, object] = {"autostart": True}
     tracker |= _paths(weights_path=settings.weights, body_path=settings.body)
     if settings.params is None:
@@ -140,7 +157,7 @@ def _play(
         "report_path": str(report),
         **_paths(camera_info=settings.camera_info),
     }
-    recorder = {"output": str(bag), "overwrite": True, "topics": list(_TOPICS)}
+    recorder = {"output": str(bag), "overwrite": True, "topics": list(_TOPICS + _SMOOTHER_TOPICS)}
     with ProcessGroup(environment) as group:
         group.start(
             "tracker",
@@ -152,21 +169,35 @@ def _play(
             logs["tracker"],
         )
         group.start("recorder", node_command("recorder_node", recorder), logs["recorder"])
-        _await_tracker(group, logs["tracker"])
+        if settings.smoother:
+            smoother = {"autostart": True, **_paths(body_path=settings.body)}
+            group.start(
+                "smoother",
+                node_command(
+                    "smoother_node", smoother, params_file=package_config("smoother.yaml")
+                ),
+                logs["smoother"],
+            )
+        _await(group, "tracker", "human tracking", logs["tracker"])
+        if settings.smoother:
+            _await(group, "smoother", STATUS_NAME, logs["smoother"])
         playing = group.start("player", node_command("player_node", player), logs["player"])
         while playing.poll() is None:
             _raise_for_ended(group, logs, but="player")
             time.sleep(0.1)
-        time.sleep(1.0)  # the last images are still being tracked
+        # The last images are still being tracked, and smoothed once nothing follows.
+        time.sleep(_SMOOTHED_BY_S if settings.smoother else 1.0)
         _raise_for_ended(group, logs, but="player")
         if playing.returncode != 0 or not report.exists():
             raise DemoFailed(f"the player failed: {_last_line(logs['player'])}")
         group.stop()
 
 
-def _await_tracker(group: ProcessGroup, log: Path) -> None:
+def _await(group: ProcessGroup, name: str, status: str, log: Path) -> None:
     try:
-        wait_until_active(_START_TIMEOUT_S, lambda: "tracker" not in group.ended())
+        wait_until_active(
+            _START_TIMEOUT_S, lambda: name not in group.ended(), node_name=name, status=status
+        )
     except TrackerFailed as error:
         raise DemoFailed(f"{error} ({log})") from error
 
@@ -193,11 +224,15 @@ def _result(
     picture: Path | None = None
     if numbers.processed:
         picture = settings.output / "demo.png"
-        drawn = recording_picture(recording, settings.video, played["start_stamp_s"])
+        drawn = demo_picture(recording, settings.video, played["start_stamp_s"])
         if not cv2.imwrite(str(picture), drawn):
             raise DemoFailed(f"cannot write {picture}; is the disk full?")
     return DemoResult(
         numbers=numbers,
+        smoothed=recording.numbers(smoothed=True) if settings.smoother else None,
+        smoothed_share=recording.smoothed_share,
+        forecast_rate_hz=recording.forecast_rate_hz,
+        smoother_facts=recording.smoother_diagnostics,
         published=played["images"],
         left_out=played["images_left_out"],
         dropped=max(0, played["images"] - numbers.processed),

@@ -1,7 +1,7 @@
-"""Starts tracker and player where ``ros2 launch`` is absent (the wheels do not have it).
+"""Starts tracker, smoother and player where ``ros2 launch`` is absent (the wheels do not have it).
 
     python -m humor_ros.ros.runner --image /cam/image_raw --params my.yaml
-    python -m humor_ros.ros.runner --play video.mp4
+    python -m humor_ros.ros.runner --play video.mp4 --smoother
 
 Each node runs in a process of its own, images go through shared memory, and the tracker is
 configured and activated by itself. Ctrl-C, once or twice, ends all.
@@ -32,6 +32,8 @@ def _arguments(args: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="humor-ros-run", description=__doc__.split("\n")[0])
     parser.add_argument("--play", type=Path, help="video file to play to the tracker")
     parser.add_argument("--params", type=Path, help="YAML of the tracker's parameters")
+    parser.add_argument("--smoother", action="store_true", help="start the smoother, too")
+    parser.add_argument("--smoother-params", type=Path, help="YAML of the smoother's parameters")
     parser.add_argument("--image", default="image", help="topic of the images")
     parser.add_argument("--camera-info", default="camera_info", help="topic of the calibration")
     parser.add_argument("--imu", default="imu", help="topic of the IMU")
@@ -42,7 +44,7 @@ def _arguments(args: list[str] | None) -> argparse.Namespace:
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run until the player or the tracker ends, or a signal comes.
+    """Run until a node ends, or a signal comes.
 
     Returns:
         0 unless a node failed.
@@ -69,6 +71,16 @@ def main(args: list[str] | None = None) -> int:
                 remappings={name: topic for name, topic in topics.items() if name != topic},
             ),
         )
+        if given.smoother:
+            group.start(
+                "smoother",
+                node_command(
+                    "smoother_node",
+                    {"autostart": True},
+                    params_file=given.smoother_params or package_config("smoother.yaml"),
+                    remappings={"camera_info": given.camera_info},
+                ),
+            )
         if given.play is not None:
             group.start(
                 "player",

@@ -1,4 +1,4 @@
-"""Waits for a tracker in another process to be active."""
+"""Waits for a tracker or smoother in another process to be active."""
 
 from __future__ import annotations
 
@@ -17,18 +17,26 @@ __all__ = ["TrackerFailed", "wait_until_active"]
 
 
 class TrackerFailed(RuntimeError):
-    """The tracker could not be configured, ended, or took too long."""
+    """The node could not be configured, ended, or took too long."""
 
 
-def wait_until_active(timeout_s: float, still_running: Callable[[], bool] = lambda: True) -> None:
+def wait_until_active(
+    timeout_s: float,
+    still_running: Callable[[], bool] = lambda: True,
+    *,
+    node_name: str = "tracker",
+    status: str = "human tracking",
+) -> None:
     """Return when diagnostics say that the tracker is active; uses a context of its own.
 
     Args:
         timeout_s: longest wait, seconds.
-        still_running: whether the tracker's process is alive.
+        still_running: whether the node's process is alive.
+        node_name: for messages.
+        status: how the name of its diagnostics ends.
 
     Raises:
-        TrackerFailed: with the tracker's own reason where it gives one.
+        TrackerFailed: with the node's own reason where it gives one.
     """
     context = Context()
     initialise(None, context)
@@ -38,9 +46,9 @@ def wait_until_active(timeout_s: float, still_running: Callable[[], bool] = lamb
     state: dict[str, str] = {}
 
     def listen(message: DiagnosticArray) -> None:
-        for status in message.status:
-            if status.name.endswith("human tracking"):
-                state.update({item.key: item.value for item in status.values})
+        for told in message.status:
+            if told.name.endswith(status):
+                state.update({item.key: item.value for item in told.values})
 
     node.create_subscription(DiagnosticArray, "/diagnostics", listen, output_qos())
     deadline_s = time.monotonic() + timeout_s
@@ -48,11 +56,13 @@ def wait_until_active(timeout_s: float, still_running: Callable[[], bool] = lamb
         while state.get("active") != "true":
             executor.spin_once(timeout_sec=0.1)
             if state.get("failure"):
-                raise TrackerFailed(f"the tracker cannot be configured: {state['failure']}")
+                raise TrackerFailed(f"the {node_name} cannot be configured: {state['failure']}")
             if not still_running():
-                raise TrackerFailed("the tracker has ended; see its log")
+                raise TrackerFailed(f"the {node_name} has ended; see its log")
             if time.monotonic() > deadline_s:
-                raise TrackerFailed(f"the tracker is not active after {timeout_s:g} s; see its log")
+                raise TrackerFailed(
+                    f"the {node_name} is not active after {timeout_s:g} s; see its log"
+                )
     finally:
         executor.shutdown()
         node.destroy_node()

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import math
+import time
 
+import numpy as np
 import pytest
 from geometry_msgs.msg import Point, Quaternion
+from rclpy.logging import get_logger
 from smoother_harness import SmootherHarness, humans_message
+
+from humor_ros.geometry import PinholeCamera
+from humor_ros.ros.camera_input import CameraInput
+from humor_ros.ros.player_node import camera_info_message
+from humor_ros.ros.reports import Reporter
+from humor_ros.ros.smoother_input import SmootherInput
 
 pytestmark = pytest.mark.ros
 
 
-@pytest.fixture(scope="module")
-def running(rclpy_session):
-    """One node for all of these tests: each trouble must leave it whole for the next."""
-    with SmootherHarness({"forecast.enabled": False}) as h:
-        h.activate()
-        h.play(4)
-        yield h
+@pytest.fixture
+def reporter():
+    return Reporter(get_logger("test"))
+
+
+@pytest.fixture
+def door(reporter):
+    return SmootherInput(CameraInput(reporter, assume=True, timeout_s=0.0), reporter)
 
 
 def spoil_position(human):
@@ -56,88 +66,91 @@ def spoil_feet(human):
     human.contacts.positions = []
 
 
-@pytest.mark.parametrize(
-    ("spoil", "kind", "kept"),
-    [
-        (spoil_position, "people_not_finite", False),
-        (spoil_betas, "people_not_finite", False),
-        (spoil_nan_rotation, "people_", False),
-        (spoil_rotation, "people_unreadable", False),
-        (spoil_state, "people_unreadable", False),
-        (spoil_id, "people_without_id", False),
-        (spoil_joints, "joints_not_finite", True),
-        (spoil_contacts, "contacts_of_wrong_count", True),
-        (spoil_feet, "contacts_of_wrong_count", True),
-    ],
-)
-def test_a_spoilt_person_harms_nobody_else(running, spoil, kind, kept):
-    def total():
-        counts = running.node._reporter.counters
-        return sum(value for key, value in counts.items() if key.startswith(kind))
+SPOILT = [
+    (spoil_position, "people_not_finite", False),
+    (spoil_betas, "people_not_finite", False),
+    (spoil_nan_rotation, "people_", False),
+    (spoil_rotation, "people_unreadable", False),
+    (spoil_state, "people_unreadable", False),
+    (spoil_id, "people_without_id", False),
+    (spoil_joints, "joints_not_finite", True),
+    (spoil_contacts, "contacts_of_wrong_count", True),
+    (spoil_feet, "contacts_of_wrong_count", True),
+]
 
-    before = total()
-    message = humans_message(running.next_stamp(), 2)
+
+@pytest.mark.parametrize(("spoil", "kind", "kept"), SPOILT)
+def test_a_spoilt_person_is_counted_and_harms_nobody_else(door, reporter, spoil, kind, kept):
+    message = humans_message(1.0, 2)
     spoil(message.humans[0])
-    running.send(message)
-    running.wait(lambda: total() == before + 1)
-    stamp = message.header.stamp
-
-    def told():
-        running.send(people=2)  # later images push the spoilt one out
-        return next((m for m in running.smoothed if m.header.stamp == stamp), None)
-
-    running.wait(told)
-    assert len(told().humans) == (2 if kept else 1)
-    assert told().humans[-1].id == "aaaab"
+    humans = door.image(message).humans
+    assert [human.person_id for human in humans] == (["aaaaa"] if kept else []) + ["aaaab"]
+    assert [count for name, count in reporter.counters.items() if name.startswith(kind)] == [1]
+    for human in humans:
+        for name in ("joints_world", "joints_camera", "joint_confidence", "contacts"):
+            assert np.isfinite(getattr(human, name)).all()
+        assert human.contacts.shape == (4,)
+        assert human.contact_positions_world.shape == (4, 3)
 
 
-@pytest.mark.parametrize("back_s", [0.0, 0.2])
-def test_a_stamp_that_is_not_later_is_left_out(running, back_s):
-    kind = "images_stamp_twice" if back_s == 0.0 else "images_stamp_reversed"
-    before = running.node._reporter.counters.get(kind, 0)
-    last = running.send()
-    stamp = last.header.stamp
-    running.send(humans_message(stamp.sec + 1e-9 * stamp.nanosec - back_s))
-    running.wait(lambda: running.node._reporter.counters.get(kind, 0) > before)
+def test_joints_that_are_not_finite_count_as_unseen(door):
+    message = humans_message(1.0)
+    spoil_joints(message.humans[0])
+    human = door.image(message).humans[0]
+    assert human.joint_confidence[7] == 0.0
+    np.testing.assert_allclose(human.joints_world[7], human.root_position_world)
 
 
-def test_a_camera_pose_that_is_none_leaves_the_image_out(running):
-    message = humans_message(running.next_stamp())
-    message.camera_world.pose.orientation = Quaternion(x=0.0, y=0.0, z=0.0, w=0.0)
-    running.send(message)
-    running.wait_for_count("images_without_camera_pose")
+@pytest.mark.parametrize("turn", [Quaternion(w=0.0), Quaternion(x=math.nan), Quaternion(w=9.0)])
+def test_a_camera_pose_that_is_none_leaves_the_image_out(door, reporter, turn):
+    message = humans_message(1.0)
+    message.camera_world.pose.orientation = turn
+    assert door.image(message) is None
+    assert reporter.counters["images_without_camera_pose"] == 1
 
 
-def test_a_clock_that_is_set_back_starts_everything_anew(running):
-    before = running.node._reporter.counters.get("resets", 0)
-    running._stamp_s -= 500.0
-    running.send()
-    running.wait(lambda: running.node._reporter.counters.get("resets", 0) == before + 1)
+def test_people_wait_for_a_calibration_that_must_not_be_assumed(reporter):
+    door = SmootherInput(CameraInput(reporter, assume=False, timeout_s=0.0), reporter)
+    assert door.image(humans_message(1.0)) is None
+    assert reporter.counters["images_without_camera_info"] == 1
 
 
-def test_a_tracker_that_was_stopped_is_no_image(running):
-    message = humans_message(running.next_stamp(), 0, world="")
-    running.send(message)
-    running.wait(lambda: not running.node._parts.smoother.people)
+def test_a_calibration_is_used_when_it_comes_and_assumed_for_the_images_size_before(reporter):
+    calibration = CameraInput(reporter, assume=True, timeout_s=0.0)
+    door = SmootherInput(calibration, reporter)
+    assumed = door.image(humans_message(1.0)).camera
+    assert assumed.assumed
+    assert (assumed.width, assumed.height) == (1280, 720)
+    given = PinholeCamera(1280, 720, np.array([[900.0, 0, 640], [0, 900.0, 360], [0, 0, 1]]))
+    calibration.offer(camera_info_message(given, "cam"))
+    assert door.image(humans_message(1.1)).camera.fx == pytest.approx(900.0)
+    assert door.image(humans_message(1.2)).camera.fx == pytest.approx(900.0)
 
 
-def test_an_empty_message_is_told_at_once(running):
-    message = running.send(people=0)
-    running.wait(lambda: any(m.header.stamp == message.header.stamp for m in running.smoothed))
-
-
-def test_the_same_person_twice_counts_once(running):
-    message = humans_message(running.next_stamp(), 2)
-    message.humans[1].id = message.humans[0].id
-    running.send(message)
-    running.wait_for_count("people_twice")
-
-
-def test_a_calibration_is_used_when_it_comes(running):
-    running.send_camera_info()
-
-    def used():
-        running.send()
-        return running.node._parts.smoother.newest.camera.fx == pytest.approx(900.0)
-
-    running.wait(used)
+def test_the_node_goes_on_after_everything_that_can_come(rclpy_session):
+    with SmootherHarness({"forecast.enabled": False}) as h:
+        h.activate()
+        for spoil, _, _ in SPOILT:
+            message = humans_message(h.next_stamp(), 2)
+            spoil(message.humans[0])
+            h.send(message)
+        twice = humans_message(h.next_stamp(), 2)
+        twice.humans[1].id = twice.humans[0].id
+        h.send(twice)
+        h.send(twice)  # the same stamp again
+        h.send(humans_message(h._stamp_s - 0.2))
+        h.send(humans_message(h.next_stamp(), 0))
+        h.send(humans_message(h.next_stamp(), 0, world=""))  # a tracker that was stopped
+        counters = h.node._reporter.counters
+        h.wait(lambda: "images_stamp_twice" in h.node._reporter.counters)
+        h.wait(lambda: "images_stamp_reversed" in h.node._reporter.counters)
+        assert counters["people_not_finite"] == 2
+        h.wait_for_count("people_twice")
+        h._stamp_s -= 500.0  # a clock that is set back
+        h.send()
+        h.wait(lambda: "resets" in h.node._reporter.counters)
+        last = h.play(8)
+        h.wait(lambda: any(m.header.stamp == last[0].header.stamp for m in h.smoothed))
+        assert h.node._worker is not None
+        assert time.monotonic() - h.node._worker.message_at_s < 60.0
+        assert "smoothing_failed" not in h.node._reporter.counters

@@ -87,6 +87,7 @@ def pipeline_config(values: Mapping[str, Any]) -> PipelineConfig:
             self_calibration=values["imu.self_calibration"],
             magnetic_heading_std=values["imu.magnetic_heading_std"],
             max_correction_rate=values["imu.max_correction_rate"],
+            max_pose_speed=values["camera_pose.max_speed"],
             max_pose_rate=values["camera_pose.max_rate"],
             **{name: values[f"imu.{name}"] for name in _NOISE},
         ),

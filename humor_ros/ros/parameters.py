@@ -415,6 +415,15 @@ _CAMERA_POSE = (
         dynamic=True,
     ),
     _P(
+        "camera_pose.max_speed",
+        5.0,
+        "A camera whose poses move faster than this did not move: odometry or TF jumped (REP-105), "
+        "which is counted and told",
+        unit="m/s",
+        minimum=0.1,
+        maximum=1000.0,
+    ),
+    _P(
         "camera_pose.max_rate",
         8.0,
         "A camera whose poses turn faster than this did not turn: odometry or TF jumped (REP-105), "

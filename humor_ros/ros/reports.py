@@ -37,8 +37,8 @@ COUNTER_MESSAGES: dict[str, str] = {
     "inertial.background_switched_off": "the background disagrees with the IMU and is not used for "
     "some seconds; a scene that moves as a whole does that, or an IMU that is not fixed to the "
     "camera",
-    "inertial.pose_jumps": "camera poses leap further than camera_pose.max_rate allows (a loop "
-    "that was closed, a map that was reset): the world follows slowly",
+    "inertial.pose_jumps": "camera poses leap further than camera_pose.max_speed and max_rate "
+    "allow (a loop that was closed, a map that was reset): the world turns after them slowly",
     "inertial.magnetic_invalid": "topic magnetic_field: fields that are zero, not finite or badly "
     "stamped are left out; check the driver",
     "inertial.magnetic_disturbed": "topic magnetic_field: iron nearby bends the field; heading "

@@ -278,6 +278,7 @@ def test_noise_and_switches_reach_the_pipeline():
         "imu.fault_detection": False,
         "imu.magnetic_heading_std": 0.2,
         "imu.max_correction_rate": 0.5,
+        "camera_pose.max_speed": 2.0,
         "camera_pose.max_rate": 3.0,
         "camera_pose.common_ground": False,
         "background.enabled": False,
@@ -297,7 +298,7 @@ def test_noise_and_switches_reach_the_pipeline():
     assert (inertial.mounting_std, inertial.time_offset_std_s) == (7e-3, 8e-3)
     assert not inertial.self_calibration
     assert (inertial.magnetic_heading_std, inertial.max_correction_rate) == (0.2, 0.5)
-    assert inertial.max_pose_rate == 3.0
+    assert (inertial.max_pose_speed, inertial.max_pose_rate) == (2.0, 3.0)
     assert not config.stream.common_ground
     assert inertial.gyroscope_bias == (0.1, 0.2, 0.3)
     assert not config.imu_watch.enabled

@@ -169,6 +169,7 @@ class TrackingPipeline:
         self._people = PeopleTracker(self._detector, self.config.people)
         self.inertial = CameraMotionEstimator(self.config.inertial)
         self.imu_watch = ImuWatch(self.config.inertial, self.config.imu_watch)
+        self._imu_distrusted = False
         self._background = BackgroundTracker(self.config.background, timer)
         self._features: FeatureSource | None = None
         self._stream = self._make_stream()
@@ -338,9 +339,7 @@ class TrackingPipeline:
         stamp_s, timings = observation.stamp_s, observation.timings_s
         if observation.background is not None:
             self.inertial.add_background(observation.background)
-        saturated_s, rate_std = self.imu_watch.take_saturated()
-        if saturated_s > 0.0:
-            self.inertial.doubt_turn(saturated_s, rate_std)
+        self._heed_imu_watch()
         motion = self.inertial.motion_at(stamp_s)
         followed = [
             track
@@ -369,6 +368,16 @@ class TrackingPipeline:
             timings_s=timings,
             counters=self.counters,
         )
+
+    def _heed_imu_watch(self) -> None:
+        """Hand on what the watch over the IMU has found since the last image."""
+        saturated_s, rate_std = self.imu_watch.take_saturated()
+        if saturated_s > 0.0:
+            self.inertial.doubt_turn(saturated_s, rate_std)
+        distrusted = self.imu_watch.rates_distrusted
+        if distrusted and not self._imu_distrusted:
+            self.inertial.distrust_imu()
+        self._imu_distrusted = distrusted
 
     def _step(
         self, followed: list[Track], motion: CameraMotion, observation: Observation

@@ -175,6 +175,10 @@ class CameraMotionEstimator:
         """
         self._world.filter.doubt(duration_s, rate_std)
 
+    def distrust_imu(self) -> None:
+        """What the IMU said lately was wrong: turns are seen against the next image anew."""
+        self._visual.reference.forget()
+
     def reset(self, reason: str = "asked for") -> None:
         """Forget the world; the next image is the first, and its heading zero.
 

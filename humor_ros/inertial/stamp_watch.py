@@ -18,6 +18,8 @@ _BELIEVED_IMU, _BELIEVED_IMAGES = 5, 2
 #: Messages that arrive in this share of the time that they span (and some time for the reader),
 #: and that span more than this, are a burst.
 _AT_ONCE, _AT_ONCE_S, _BURST_S = 0.4, 0.005, 0.12
+#: Jumps that differ by this share are one: both sensors were late to tell it.
+_SAME_JUMP = 0.05
 #: Stamps of both sensors this near to each other for so long share a clock, whatever was thought.
 _TOGETHER_S, _HEALED_S = 0.3, 2.0
 
@@ -37,8 +39,8 @@ class StampWatch:
 
     def __init__(self, believed: int) -> None:
         self._believed = believed
-        self._ahead_s = -math.inf
-        self._suspects: list[float] = []
+        self._ahead_s = self._last_ahead_s = -math.inf
+        self._suspects: list[tuple[float, float]] = []
         self._burst_from: tuple[float, float] | None = None
         self._in_burst = False
         self.jumped_s = 0.0
@@ -60,26 +62,30 @@ class StampWatch:
         forward = not first and ahead_s > self._ahead_s + _JUMP_S
         backward = not first and stamp_s < self.newest_s - _JUMP_S
         if forward or backward:
-            self._suspect(ahead_s, stamp_s)
+            self._suspect(stamp_s, arrival_s)
             return
         self._suspects.clear()
         self._ahead_s = max(self._ahead_s, ahead_s)
+        self._last_ahead_s = ahead_s
         self._note_burst(stamp_s, arrival_s)
         self.newest_s = max(self.newest_s, stamp_s)
 
-    def _suspect(self, ahead_s: float, stamp_s: float) -> None:
-        if self._suspects and abs(ahead_s - self._suspects[-1]) > _JUMP_S:
-            self._suspects.clear()
-        self._suspects.append(ahead_s)
+    def _suspect(self, stamp_s: float, arrival_s: float) -> None:
+        """Hold a stamp against the clock until enough that follow each other say the same."""
+        if self._suspects:
+            last_stamp_s, last_arrival_s = self._suspects[-1]
+            if not 0.0 <= stamp_s - last_stamp_s <= arrival_s - last_arrival_s + _JUMP_S:
+                self._suspects.clear()
+        self._suspects.append((stamp_s, arrival_s))
         if len(self._suspects) < self._believed:
             return
-        jump_s = max(self._suspects) - self._ahead_s
+        aheads = [stamp - arrival for stamp, arrival in self._suspects]
+        self.jumped_s += aheads[0] - self._last_ahead_s
+        self.jumps += 1
+        self._ahead_s, self._last_ahead_s = max(aheads), aheads[-1]
+        self.newest_s = stamp_s
         self._suspects.clear()
         self._burst_from = None
-        self.jumped_s += jump_s
-        self.jumps += 1
-        self._ahead_s += jump_s
-        self.newest_s = stamp_s
 
     def _note_burst(self, stamp_s: float, arrival_s: float) -> None:
         start = self._burst_from
@@ -106,8 +112,9 @@ class ClockPair:
     @property
     def apart_s(self) -> float:
         """How far the IMU's clock has jumped beside that of the images, seconds; 0 if together."""
+        jumps_s = abs(self.imu.jumped_s), abs(self.images.jumped_s)
         apart_s = self.imu.jumped_s - self.images.jumped_s
-        return apart_s if abs(apart_s) > _JUMP_S else 0.0
+        return apart_s if abs(apart_s) > max(_JUMP_S, _SAME_JUMP * min(jumps_s)) else 0.0
 
     def note_image(self, stamp_s: float, arrival_s: float) -> None:
         """Look at one image.

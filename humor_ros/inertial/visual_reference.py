@@ -141,6 +141,8 @@ class VisualReference:
             self._counters["background_switched_off"] += 1
 
     def forget(self) -> None:
-        """No reference image any more."""
+        """No reference image any more; what disagreed with it is forgotten, too."""
         self._key = None
         self._spent = True
+        self._disagreed = 0
+        self._off_until_s = -math.inf

@@ -74,6 +74,19 @@ def test_clocks_that_jump_together_stay_together():
     assert clocks.imu.jumps == clocks.images.jumps == 1
 
 
+@pytest.mark.parametrize("jump_s", [500.0, -500.0])
+def test_a_slow_player_changes_nothing_of_that(jump_s):
+    """A tenth of real time, batches of samples before each image."""
+    clocks = ClockPair()
+    for image in range(40):
+        stamp_s = 0.1 * image + (jump_s if image >= 20 else 0.0)
+        for sample in range(10):
+            clocks.imu.note(stamp_s + 0.01 * sample, image + 0.001 * sample)
+        clocks.note_image(stamp_s + 0.1, image + 0.5)
+    assert clocks.imu.jumps == clocks.images.jumps == 1
+    assert clocks.apart_s == 0.0
+
+
 def test_a_clock_that_jumps_alone_is_apart_until_it_comes_back():
     clocks = ClockPair()
     seen = {}

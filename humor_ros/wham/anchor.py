@@ -35,7 +35,7 @@ LASTING_SIGMA = 0.03
 FLOOR_SIGMA = 0.02
 #: Random walk of the summed displacements, metres per square root of a second: the packaged
 #: network's velocity errs by 24 mm a frame (model card), much of it for half a second on end.
-WALK_SIGMA = 0.3
+WALK_SIGMA = 0.24
 #: Errors of the seen position last for many frames: a measurement is worth this many times
 #: less than an independent one would be.
 CORRELATED_FRAMES = 10.0

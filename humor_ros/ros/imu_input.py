@@ -15,6 +15,7 @@ from humor_ros.ros.frame_queue import ImuQueue
 from humor_ros.ros.imu_topics import GyroAccelTopics
 from humor_ros.ros.magnetic_input import MagneticInput
 from humor_ros.ros.reports import Reporter
+from humor_ros.ros.stamp_reports import StampReports
 from humor_ros.ros.tf_buffer import TransformUnavailable
 from humor_ros.ros.tf_door import TransformListener
 from humor_ros.types import Array, ImuSample
@@ -83,7 +84,7 @@ class ImuInput:
     ) -> None:
         self._units = units or ImuUnits()
         self._clocks = clocks or ClockPair()
-        self._told_bursts = self._told_jumps = 0
+        self._stamps = StampReports(reporter, self._clocks)
         self.accel = GyroAccelTopics(reporter) if apart else None
         self.magnetic = MagneticInput(reporter) if magnetometer else None
         self.clock_dropped = 0
@@ -151,7 +152,7 @@ class ImuInput:
         messages = self._queue.drain()
         if messages:
             self._note_frame(messages[-1].header.frame_id)
-        self._tell_of_stamps()
+        self._stamps.tell()
         if self._clocks.apart_s:
             self.clock_dropped += len(messages)
             messages = []
@@ -193,34 +194,6 @@ class ImuInput:
         return self.accel.merged(
             samples, self._frame or "", listener, self._units.acceleration, now_s
         )
-
-    def _tell_of_stamps(self) -> None:
-        """Bursts and jumps of the IMU's clock since the last image."""
-        watch, apart_s = self._clocks.imu, self._clocks.apart_s
-        bursts, self._told_bursts = watch.bursts - self._told_bursts, watch.bursts
-        if bursts:
-            self._reporter.say(
-                "imu_bursts",
-                "topic imu: many samples arrive late and at once; the image before them went "
-                "without; let the driver send each sample (smaller batches, latency timer of a "
-                "USB serial port to 1 ms), or raise imu.wait",
-                count=bursts,
-            )
-        jumps, self._told_jumps = watch.jumps - self._told_jumps, watch.jumps
-        if jumps:
-            self._reporter.say(
-                "imu_clock_jumps",
-                f"topic imu: the clock of the stamps jumped ({watch.jumped_s:+.1f} s in all); let "
-                "the driver stamp by the system's clock",
-                count=jumps,
-            )
-        if apart_s:
-            self._reporter.say(
-                "imu_clock_apart",
-                f"topic imu: its clock and that of the images jumped apart ({apart_s:+.1f} s); the "
-                "IMU is not used until they fit again; restart the driver, or let both stamp by "
-                "the system's clock",
-            )
 
     def _ask_mounting(self, camera_frame: str, now_s: float) -> Array | None:
         """Ask TF for the mounting, seldom."""

@@ -38,7 +38,7 @@ _SMOOTHER_TOPICS = (
 #: The largest height that is played; larger videos are made smaller.
 _MAX_HEIGHT = 720
 _START_TIMEOUT_S = 120.0
-_SMOOTHED_BY_S = 6.0
+_SMOOTHED_BY_S = 8.0
 
 
 class DemoFailed(RuntimeError):

@@ -26,7 +26,7 @@ _ELEVATION = 0.3
 
 
 def forecast_picture(recording: Recording, width: int, height: int) -> Image | None:
-    """Draw the forecast of the moment from which people go furthest.
+    """Draw the forecast of the moment after which somebody goes furthest.
 
     Args:
         recording: of a run with a smoother.
@@ -47,7 +47,10 @@ def forecast_picture(recording: Recording, width: int, height: int) -> Image | N
     places = [_array(forecast.joint_positions) for forecast in forecasts.forecasts]
     points = np.concatenate([scene.points, *places])
     view = ViewCamera.oblique(width, height, points, elevation=_ELEVATION)
-    world = WorldView(view, scene, _title(forecasts, frame))
+    title = (
+        f"forecast of {forecasts.horizon:g} s: the person now, capsules after 1 s and 2 s, samples"
+    )
+    world = WorldView(view, scene, f"{title}; the way that was taken is green")
     picture = world.draw(frame.humans, PersonColors(), names=False)
     for forecast in forecasts.forecasts:
         _draw_forecast(picture, view, forecast)
@@ -55,24 +58,27 @@ def forecast_picture(recording: Recording, width: int, height: int) -> Image | N
     return picture
 
 
-def _title(forecasts: HumanForecasts, frame: RecordedFrame) -> str:
-    del frame
-    return (
-        f"forecast: {forecasts.horizon:g} s from now (figure), capsules after 1 s and 2 s, "
-        "samples, and the way that was taken (green)"
-    )
-
-
 def _moment(recording: Recording) -> tuple[HumanForecasts, RecordedFrame] | None:
-    """The forecast of the moment whose people reach furthest, with the tracker's image."""
-    stamps = {round(1e3 * frame.stamp_s): frame for frame in recording.frames if frame.humans}
+    """The forecast of the moment after which somebody goes furthest, with the tracker's image."""
+    frames = {round(1e3 * frame.stamp_s): frame for frame in recording.frames if frame.humans}
     best: tuple[float, HumanForecasts, RecordedFrame] | None = None
     for message in recording.forecasts:
-        frame = stamps.get(round(1e3 * seconds_from_stamp(message.header.stamp)))
+        frame = frames.get(round(1e3 * seconds_from_stamp(message.header.stamp)))
         if frame is None or not message.forecasts:
             continue
-        ways = [_array(forecast.root_positions) for forecast in message.forecasts]
-        reach = max(float(np.linalg.norm(np.ptp(way[:, :2], axis=0))) for way in ways)
+        end_s = frame.stamp_s + message.horizon
+        later = next((f for f in recording.frames if f.stamp_s >= end_s), None)
+        if later is None:
+            continue
+        starts = {human.person_id: human.root_position_world for human in frame.humans}
+        reach = max(
+            (
+                float(np.linalg.norm(human.root_position_world - starts[human.person_id]))
+                for human in later.humans
+                if human.person_id in starts
+            ),
+            default=0.0,
+        )
         if best is None or reach > best[0]:
             best = reach, message, frame
     return None if best is None else best[1:]

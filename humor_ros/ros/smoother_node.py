@@ -109,7 +109,7 @@ class SmootherNode(LifecycleNode):
         self._parts: SmootherParts | None = None
         self._outputs: SmootherOutputs | None = None
         self._worker: SmootherWorker | None = None
-        self._subscriptions_: list[Any] = []
+        self._inputs: list[Any] = []
         self._status = SmootherStatus(self.get_fully_qualified_name())
         self._failure = ""
         declare_all(self, SMOOTHER_PARAMETERS)
@@ -180,13 +180,11 @@ class SmootherNode(LifecycleNode):
         gc.freeze()  # what is loaded by now lives as long as the node
         self._worker.start()
         subscribe = self.create_subscription
-        self._subscriptions_ = [
+        self._inputs = [
             subscribe(HumanStates, HUMANS_TOPIC, self._worker.queue.put, results_qos()),
             subscribe(CameraInfo, "camera_info", camera.offer, camera_info_qos()),
         ]
-        self.get_logger().info(
-            f"active, waiting for people on {self._subscriptions_[0].topic_name}"
-        )
+        self.get_logger().info(f"active, waiting for people on {self._inputs[0].topic_name}")
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -216,9 +214,9 @@ class SmootherNode(LifecycleNode):
     # Parts
 
     def _halt(self) -> None:
-        for subscription in self._subscriptions_:
+        for subscription in self._inputs:
             self.destroy_subscription(subscription)
-        self._subscriptions_ = []
+        self._inputs = []
         if self._worker is not None and not self._worker.stop():
             self.get_logger().error("a thread did not end within 10 s; its work is abandoned")
         self._worker = None

@@ -26,7 +26,7 @@ __all__ = ["SmootherWorker"]
 _log = logging.getLogger(__name__)
 
 #: Without a message for this time everybody is told to the end, seconds.
-_SILENCE_S = 1.5
+_SILENCE_S = 3.0
 _WAKE_S = 0.25
 
 

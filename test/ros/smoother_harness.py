@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -70,10 +71,12 @@ def quick_parts(values):
 @cache
 def walkers(count):
     """Poses of people that stay the same over images, each with a place of its own."""
-    return [
+    people = [
         make_human(f"aaaa{chr(97 + i)}", seed=None, position=(0.6 * i - 2.0, 0.5, 4.0))
         for i in range(count)
     ]
+    # The stick body's key-points are no COCO ones: nothing is seen of them.
+    return [replace(p, keypoints_image=p.keypoints_image * (1.0, 1.0, 0.0)) for p in people]
 
 
 def humans_message(stamp_s, people=1, *, world="humor_world", frame="cam"):

@@ -140,6 +140,8 @@ def test_the_demo_tracks_people_in_a_real_video(shared, tmp_path, monkeypatch):
     result = run_demo(DemoSettings(shared / "data" / "eval" / "cam01.mp4", tmp_path, rate=0.25))
     assert result.tracked
     assert result.camera_motion == "imu"
+    assert result.smoothed is not None
+    assert result.smoothed.processed > 0
     assert cv2.imread(str(result.picture)).shape[1] > 1000
 
 

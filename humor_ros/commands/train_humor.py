@@ -63,19 +63,21 @@ def train_humor(
         raise typer.BadParameter("--output: give the folder of the run")
     import logging
     import time
+    from dataclasses import replace
 
     from humor_ros.training.humor_export import export_prior
+    from humor_ros.training.humor_scaled_trainer import ScaledHumorTrainer
     from humor_ros.training.humor_sources import load_body, load_source
     from humor_ros.training.humor_trainer import HumorTrainer
     from humor_ros.training.humor_transitions import TransitionLibrary
 
     logging.getLogger("humor_ros").setLevel(logging.INFO)
     model = load_body(body)
-    sources = [load_source(data, split, model, settings.data) for split in ("train", "val")]
-    training, validation = (TransitionLibrary(source) for source in sources)
-    trainer = HumorTrainer(
-        settings, model, training, validation, output, time.monotonic, minutes=minutes
-    )
+    training = TransitionLibrary(load_source(data, "train", model, settings.data))
+    as_recorded = replace(settings.data, slowest=1.0, fastest=1.0)
+    validation = TransitionLibrary(load_source(data, "val", model, as_recorded))
+    kind = ScaledHumorTrainer if settings.optim.scaled else HumorTrainer
+    trainer = kind(settings, model, training, validation, output, time.monotonic, minutes=minutes)
     if resume:
         trainer.resume()
     elif start_from is not None:

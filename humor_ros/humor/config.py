@@ -24,6 +24,11 @@ class HumorConfig:
         prior_widths: hidden widths of the conditional prior.
         decoder_widths: hidden widths of the decoder.
         groups: groups of each group normalisation; divides every width.
+        direct: whether the decoder also adds a linear map of its input, which published
+            checkpoints do not have.
+        rigid: whether roll-outs keep the bones of their first state: after every step the joints
+            follow from the rotations (see ``rigid``) in place of those that the decoder writes,
+            which published roll-outs take.
 
     Raises:
         ValueError: on construction, naming the value.
@@ -34,6 +39,8 @@ class HumorConfig:
     prior_widths: tuple[int, ...] = (1024, 1024, 1024, 1024)
     decoder_widths: tuple[int, ...] = (1024, 1024, 512)
     groups: int = 16
+    direct: bool = False
+    rigid: bool = False
 
     def __post_init__(self) -> None:
         for name in ("latent_size", "groups"):

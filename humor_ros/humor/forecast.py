@@ -1,4 +1,4 @@
-"""What may come next: the prior's mean roll-out and its spread over samples.
+"""What may come next: the prior's mean roll-outs and their spread over samples.
 
 Places of the root are told with a covariance over the samples, widened by what the prior does not
 know of itself (calibrated on val, see the card of the packaged prior). Rempe et al., "HuMoR",
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from humor_ros.humor.mirror import REFLECTION, mirrored_state
 from humor_ros.humor.networks import HumorNetwork
 from humor_ros.humor.rollout import roll_out
 from humor_ros.humor.state import FRAME_RATE, MotionState
@@ -27,7 +28,10 @@ class ForecastConfig:
         horizon_s: seconds ahead, at most 5.
         samples: roll-outs that are drawn beside the mean one; at least 2.
         velocity_share: share of straight motion, whose speed decays, in the mean path of the
-            root; the prior's mean roll-out has the rest.
+            root; the prior has the rest: half its mean roll-out, half that of the mirrored
+            state, mirrored back, whose errors are partly others.
+        still_m_s: mean joint speed below which straight motion takes over: roll-outs of people
+            who stand drift farther than they do.
         decay_s: time in which the speed of straight motion falls to 1/e.
         widening: factor on the samples' deviations.
         floor_m: deviation of a root place at the start, metres.
@@ -42,7 +46,8 @@ class ForecastConfig:
     horizon_s: float = 2.0
     samples: int = 8
     velocity_share: float = 0.3
-    decay_s: float = 2.5
+    still_m_s: float = 0.1
+    decay_s: float = 20.0
     widening: float = 1.0
     floor_m: float = 0.01
     growth_m: float = 0.04
@@ -55,7 +60,7 @@ class ForecastConfig:
             raise ValueError(f"samples must be at least 2, got {self.samples}")
         if not 0.0 <= self.velocity_share <= 1.0:
             raise ValueError(f"velocity_share must be in [0, 1], got {self.velocity_share}")
-        for name in ("decay_s", "widening", "floor_m", "growth_m", "growth_s"):
+        for name in ("still_m_s", "decay_s", "widening", "floor_m", "growth_m", "growth_s"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
 
@@ -119,7 +124,10 @@ def forecast(
     config = config or ForecastConfig()
     steps = max(1, round(config.horizon_s * FRAME_RATE))
     people, count = state.trans.shape[0], config.samples
-    mean = roll_out(network, state, n_steps=steps, canonicalize=True, uncanonicalize=True).states
+    both = MotionState.cat([state, mirrored_state(state)])
+    rolled = roll_out(network, both, n_steps=steps, canonicalize=True, uncanonicalize=True).states
+    mean = rolled.map(lambda part: part[:people])
+    mirror = rolled.joints[people:, :, 0] * rolled.joints.new_tensor(REFLECTION)
     many = state.map(lambda part: part.repeat_interleave(count, dim=0))
     drawn = roll_out(
         network,
@@ -134,7 +142,11 @@ def forecast(
     start = state.joints[:, 0]
     straight = _straight(start, state.trans_vel, time, config.decay_s)
     root, sane = _sane(mean.joints[:, :, 0], straight, start, time)
-    blended = root + config.velocity_share * (straight - root)
+    root = 0.5 * (root + _sane(mirror, straight, start, time)[0])
+    speed = state.joints_vel.norm(dim=-1).mean(dim=1, keepdim=True)
+    still = torch.exp(-(speed / config.still_m_s).square())
+    share = config.velocity_share + (1.0 - config.velocity_share) * still
+    blended = root + share[..., None] * (straight - root)
     samples, _ = _sane(
         drawn.joints[:, :, 0],
         straight.repeat_interleave(count, dim=0),
@@ -144,7 +156,6 @@ def forecast(
     samples = samples.unflatten(0, (people, count))
     spread = samples - samples.mean(dim=1, keepdim=True)
     covariance = torch.einsum("bski,bskj->bkij", spread, spread) / (count - 1)
-    speed = state.joints_vel.norm(dim=-1).mean(dim=1, keepdim=True)
     growth = (config.growth_m + config.growth_s * speed) * time**_GROWTH
     least = (config.floor_m + growth).square()
     covariance = config.widening**2 * covariance

@@ -44,6 +44,7 @@ def mlp_jacobian(
         skip: (N, n_skip) where the network has a skipped input.
         rows: outputs whose derivatives are wanted.
     """
+    given = x
     linears: list[nn.Linear] = []
     norms: list[tuple[Tensor, Tensor]] = []
     for layer in mlp.net:
@@ -77,6 +78,11 @@ def mlp_jacobian(
             # E = diag(scale) - thin thin^T on each group, as two thin products.
             low = through @ thin.transpose(1, 2)
             back = torch.baddbmm(through * scale[:, None], low, thin, alpha=-1.0)
+    if mlp.direct is not None:
+        size = mlp.direct.shape[1]
+        x = torch.addmm(x, given[:, :size], mlp.direct.T)
+        back = back.clone() if back.stride(0) == 0 else back
+        back[..., :size] += mlp.direct[rows]
     return MlpJacobian(x, back, by_skip)
 
 

@@ -58,6 +58,21 @@ class PackedState:
             contacts=contacts,
         )
 
+    @property
+    def trans(self) -> Tensor:
+        """(..., 3) translation."""
+        return self.vectors[..., _TRANS, :]
+
+    @property
+    def joints(self) -> Tensor:
+        """(..., 22, 3) joints."""
+        return self.vectors[..., _JOINTS, :]
+
+    def with_joints(self, joints: Tensor) -> PackedState:
+        """The same states with other joints (..., 22, 3)."""
+        before, after = self.vectors[..., : _JOINTS.start, :], self.vectors[..., _JOINTS.stop :, :]
+        return PackedState(torch.cat((before, joints, after), dim=-2), self.rotations)
+
     def row(self) -> Tensor:
         """(..., 339) what the networks read."""
         return self.unpack().vector()

@@ -17,8 +17,10 @@ from humor_ros.humor.frames import (
     local_frame,
     root_offset,
 )
+from humor_ros.humor.limits import StepLimits
 from humor_ros.humor.networks import HumorNetwork, LatentGaussian
 from humor_ros.humor.packed import PackedState, pivot_of
+from humor_ros.humor.rigid import RigidBones
 from humor_ros.humor.state import NUM_CONTACTS, MotionState
 
 __all__ = ["RollOut", "RollOutSteps", "roll_out", "transition_posterior"]
@@ -101,6 +103,8 @@ def roll_out(
         world = first
     record = _Record()
     packed, pivot = PackedState.pack(state), pivot_of(offset)
+    bones = RigidBones.of(packed) if network.config.rigid else None
+    limits = StepLimits.of(packed) if network.config.rigid else None
     given = None if z is None else _terms_by_step(network, z[:, :count])
     terms: Sequence[Tensor]
     for step in range(count):
@@ -110,11 +114,14 @@ def roll_out(
         else:
             prior = network.prior(past)
             transition = prior.sample(generator) if sample else prior.mean
-            terms = network.decoder.skip_terms(transition)
+            terms = network.decoder_terms(transition)
             record.priors.append(prior)
             record.transitions.append(transition)
-        raw = network.decoder.with_skip(past, terms)
-        predicted = packed.changed(raw)
+        raw = network.decode_with_terms(past, terms)
+        if bones is None or limits is None:
+            predicted = packed.changed(raw)
+        else:
+            predicted = limits.state(bones.posed(packed.changed(limits.changes(raw))))
         heading = predicted.heading()
         packed = predicted.canonical(heading, pivot)
         record.pasts.append(past)
@@ -185,7 +192,7 @@ class _Record:
 
 def _terms_by_step(network: HumorNetwork, z: Tensor) -> list[tuple[Tensor, ...]]:
     """What transitions (B, T, latent) add to the decoder's layers, for each of T steps."""
-    terms = network.decoder.skip_terms(z.transpose(0, 1))
+    terms = network.decoder_terms(z.transpose(0, 1))
     return list(zip(*(term.unbind(0) for term in terms), strict=True))
 
 

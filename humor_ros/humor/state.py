@@ -136,6 +136,12 @@ class MotionState:
             **{name: torch.stack([getattr(s, name) for s in states], dim=dim) for name in first}
         )
 
+    @classmethod
+    def cat(cls, states: list[MotionState]) -> MotionState:
+        """Join states along their first axis; all or none have contacts."""
+        first = states[0].parts()
+        return cls(**{name: torch.cat([getattr(s, name) for s in states]) for name in first})
+
     def parts(self) -> dict[str, Tensor]:
         """The tensors by name, without contacts where there are none."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}

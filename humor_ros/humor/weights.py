@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from humor_ros.humor.checkpoint import (
     CheckpointError,
@@ -55,19 +56,24 @@ def save_safetensors(
     Args:
         network: what to write.
         path: file, by convention ``.safetensors``.
-        half: store matrices as float16 (half the size; read back as float32). Biases and
-            normalisations stay float32: they are few, and large ones may cancel each other.
+        half: store matrices as float16 (about half the size; read back as float32). Biases,
+            normalisations and the matrices that read whole rows stay float32: large numbers of
+            theirs cancel each other.
         metadata: further header entries, such as how the weights were made.
     """
     tensors = {
         name: tensor.detach()
-        .to("cpu", torch.float16 if half and tensor.dim() > 1 else torch.float32)
+        .to("cpu", torch.float16 if half and _can_be_halved(name, tensor) else torch.float32)
         .contiguous()
         for name, tensor in network.state_dict().items()
     }
     header = dict(metadata or {})
     header |= {"format": _FORMAT, "config": json.dumps(network.config.to_dict())}
     save_file(tensors, str(path), metadata=header)
+
+
+def _can_be_halved(name: str, tensor: Tensor) -> bool:
+    return tensor.dim() > 1 and not name.endswith((".net.0.weight", ".direct"))
 
 
 def load_safetensors(path: str | Path) -> HumorNetwork:

@@ -39,6 +39,13 @@ class HumorDataConfig:
         betas_std, betas_limit: shapes of clips without one are N(0, std) clipped to the limit.
         default_shape_share: share of those clips that keep the default shape.
         new_shapes_every: steps after which those shapes are drawn anew.
+        distinct_shapes: number of shapes that the clips share; 0 gives every clip its own, by which
+            a network can tell clips apart and learn them by heart.
+        slowest, fastest: playing speeds between which each clip's is drawn with its shape.
+        other_arms: share of the clips that are given the arms of another one then: what arms do
+            says less of where people go than a network finds in few recordings.
+        size_std: standard deviation of the logarithm of sizes that windows are scaled to, with
+            ``HumorOptimConfig.scaled`` only.
     """
 
     window_steps: int = 10
@@ -50,14 +57,23 @@ class HumorDataConfig:
     betas_limit: float = 2.5
     default_shape_share: float = 0.25
     new_shapes_every: int = 2000
+    distinct_shapes: int = 0
+    slowest: float = 1.0
+    fastest: float = 1.0
+    other_arms: float = 0.0
+    size_std: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("window_steps", "new_shapes_every"):
             _require(self, getattr(self, name) >= 1, name, "at least 1")
         for name in ("idle_share", "mirror_probability", "default_shape_share"):
             _require(self, 0 <= getattr(self, name) <= 1, name, "in [0, 1]")
-        _require(self, self.betas_std >= 0, "betas_std", "at least 0")
+        for name in ("betas_std", "distinct_shapes", "size_std"):
+            _require(self, getattr(self, name) >= 0, name, "at least 0")
+        _require(self, 0 <= self.other_arms <= 1, "other_arms", "in [0, 1]")
         _require(self, self.betas_limit > 0, "betas_limit", "positive")
+        _require(self, self.slowest > 0, "slowest", "positive")
+        _require(self, self.fastest >= max(1.0, self.slowest), "fastest", "at least 1 and slowest")
 
 
 @dataclass(frozen=True)
@@ -124,7 +140,12 @@ class HumorOptimConfig:
             :mod:`humor_ros.training.humor_scaled_trainer`, in place of the published losses; of
             those weights only ``kl``, ``contacts`` and ``forecast`` count then.
         forecast_pieces: most pieces of ``forecast_steps`` that one such roll-out goes on for.
-        disturbed_share: share of the states that are disturbed there.
+        disturbed_share: share of single states that are disturbed there.
+        forecast_disturbed: the same of the states that pieces begin with.
+        forecast_sampled: share of training steps in which pieces are samples, not means.
+        dropout: share of hidden units of prior and decoder that are dropped in those roll-outs.
+        blur: noise on what the layers read in them, in units of its spread.
+        weight_decay: of AdamW.
     """
 
     optimiser: str = "adamax"
@@ -149,7 +170,12 @@ class HumorOptimConfig:
     bfloat16: bool = False
     scaled: bool = False
     forecast_pieces: int = 4
-    disturbed_share: float = 0.4
+    disturbed_share: float = 0.2
+    forecast_disturbed: float = 0.2
+    forecast_sampled: float = 0.0
+    dropout: float = 0.0
+    blur: float = 0.0
+    weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
         _require(self, self.optimiser in ("adamax", "adamw"), "optimiser", "'adamax' or 'adamw'")
@@ -173,6 +199,11 @@ class HumorOptimConfig:
             "own_output_from",
             "slow_rate",
             "disturbed_share",
+            "forecast_disturbed",
+            "forecast_sampled",
+            "dropout",
+            "blur",
+            "weight_decay",
         ):
             _require(self, 0 <= getattr(self, name) <= 1, name, "in [0, 1]")
         _require(

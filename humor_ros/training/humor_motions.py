@@ -28,6 +28,8 @@ __all__ = ["ClipTable", "MocapMotions", "MotionSource", "RecordedStates", "diffe
 _CHUNK = 16_384
 #: Ankles and toes, and their columns among the nine contacts.
 _FEET, _FEET_CONTACTS = (7, 8, 10, 11), (3, 4, 5, 6)
+#: Collars, shoulders, elbows and wrists.
+_ARMS = [13, 14, 16, 17, 18, 19, 20, 21]
 _LEG_BONES = ((1, 4), (4, 7), (2, 5), (5, 8))
 
 
@@ -119,21 +121,22 @@ class MocapMotions:
         # Central differences lose both end frames, and a transition needs two states.
         if int(library.length.min()) < 4:
             raise ValueError("every clip must have at least 4 frames")
-        turn = torch.tensor(ZUP_TO_YDOWN).T
-        self._rotations = rotation_6d_to_matrix(library.rotations_6d[:, :NUM_JOINTS])
-        self._rotations[:, 0] = turn @ self._rotations[:, 0]
-        self._root = library.root_position @ turn.T
+        self._rotations = library.rotations_6d[:, :NUM_JOINTS]
+        self._root = library.root_position @ torch.tensor(ZUP_TO_YDOWN)
         self._contacts = contacts.float()
-        self._starts, self._lengths = library.start, library.length
+        self._recorded_starts, self._recorded_lengths = library.start, library.length
+        # Clips that are played fast are shorter; all have the length of the fastest.
+        self._lengths = (library.length.double() / config.fastest).long().clamp_min(4)
+        self._starts = self._lengths.cumsum(0) - self._lengths
         self._config = config
         self.body = body.with_vertices(())
-        self.draws_shapes = config.betas_std > 0
+        self.draws_shapes = config.betas_std > 0 or config.fastest > 1 or config.other_arms > 0
         weighting = DataConfig(
             idle_share=config.idle_share,
             category_exponent=config.category_exponent,
             category_boost=dict(config.category_boost),
         )
-        inner = library.length - 2
+        inner = self._lengths - 2
         self.clips = ClipTable(
             start=inner.cumsum(0) - inner,
             length=inner,
@@ -169,40 +172,98 @@ class MocapMotions:
         if generator is not None and self.draws_shapes:
             limit = self._config.betas_limit
             drawn = self._config.betas_std * torch.randn(betas.shape, generator=generator)
+            if self._config.distinct_shapes:
+                few = (len(betas),), self._config.distinct_shapes
+                drawn = drawn[torch.randint(min(few[1], len(betas)), few[0], generator=generator)]
             kept = torch.rand(len(betas), generator=generator) < self._config.default_shape_share
             betas = torch.where(kept[:, None], betas, drawn.clamp(-limit, limit))
         clip = torch.repeat_interleave(torch.arange(len(betas)), self._lengths)
+        rotations, position, contacts = self._played(clip, generator)
         ratio = _leg_length(self.body, betas) / _leg_length(self.body, torch.zeros_like(betas[:1]))
-        root = self._root * ratio[clip, None]
+        root = position * ratio[clip, None]
         if bool((betas != 0).any()):
-            root[:, 2] += self._floor_shift(betas, clip, root)[clip]
+            root[:, 2] += self._floor_shift(betas, clip, root, position, rotations, contacts)[clip]
         trans = root - self.body.rest_joints(betas)[clip, 0]
-        states = differentiated(
-            trans, self._rotations, self._joints(betas[clip], trans), self._contacts
-        )
+        joints = self._joints(betas[clip], trans, rotations)
+        states = differentiated(trans, rotations, joints, contacts)
         inner = torch.ones(len(clip), dtype=torch.bool)
         inner[self._starts] = False
         inner[self._starts + self._lengths - 1] = False
         return RecordedStates(states.map(lambda part: part[inner]), betas)
 
-    def _joints(self, betas: Tensor, trans: Tensor) -> Tensor:
+    def _played(
+        self, clip: Tensor, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Rotations (N, 22, 3, 3), root positions (N, 3) and contacts (N, 9) as they are played.
+
+        Args:
+            clip: (N) clip of each row.
+            generator: of speeds and arms; None plays as recorded.
+        """
+        config, count = self._config, len(self._lengths)
+        row = torch.arange(len(clip)) - self._starts[clip]
+        speed, lead = torch.ones(count), torch.zeros(count)
+        arms = torch.arange(count)
+        if generator is not None:
+            drawn = torch.rand(3, count, generator=generator)
+            speed = config.slowest + (config.fastest - config.slowest) * drawn[0]
+            spare = self._recorded_lengths - 1 - speed * (self._lengths - 1)
+            speed = torch.where(spare < 0, 1.0, speed)  # clips of a few frames
+            lead = drawn[1] * spare.clamp_min(0)
+            other = torch.randperm(count, generator=generator)
+            arms = torch.where(drawn[2] < config.other_arms, other, arms)
+        time = (lead[clip] + row * speed[clip]).double()
+        last = self._recorded_lengths[clip] - 1
+        rotations = self._between(self._rotations, clip, time.clamp(max=last))
+        if bool((arms != torch.arange(count)).any()):
+            # To and fro, where the other clip is shorter.
+            period = (self._recorded_lengths[arms] - 1)[clip].double()
+            there = (time + 7.0 * clip) % (2 * period)
+            there = torch.minimum(there, 2 * period - there)
+            taken = self._between(self._rotations[:, _ARMS], arms[clip], there)
+            rotations[:, _ARMS] = torch.where(
+                (arms[clip] != clip)[:, None, None], taken, rotations[:, _ARMS]
+            )
+        matrices = rotation_6d_to_matrix(rotations)
+        matrices[:, 0] = torch.tensor(ZUP_TO_YDOWN).T @ matrices[:, 0]
+        nearest = self._recorded_starts[clip] + torch.minimum(time.round().long(), last)
+        position = self._between(self._root, clip, time.clamp(max=last))
+        return matrices, position, self._contacts[nearest]
+
+    def _between(self, values: Tensor, clip: Tensor, time: Tensor) -> Tensor:
+        """Values at times (N) of clips (N), between the frames."""
+        first = time.floor().long()
+        share = (time - first).float().reshape(-1, *[1] * (values.dim() - 1))
+        start = self._recorded_starts[clip]
+        second = torch.minimum(first + 1, self._recorded_lengths[clip] - 1)
+        # Exactly the recorded values where the share is zero.
+        return torch.lerp(values[start + first], values[start + second], share)
+
+    def _joints(self, betas: Tensor, trans: Tensor, rotations: Tensor) -> Tensor:
         """(N, 22, 3) joints of shapes (N, S)."""
         parts = [
-            self.body.joints(betas[k], self._rotations[k, None], trans[k, None])[:, 0]
+            self.body.joints(betas[k], rotations[k, None], trans[k, None])[:, 0]
             for k in (slice(i, i + _CHUNK) for i in range(0, len(trans), _CHUNK))
         ]
         return torch.cat(parts)
 
-    def _floor_shift(self, betas: Tensor, clip: Tensor, root: Tensor) -> Tensor:
+    def _floor_shift(
+        self,
+        betas: Tensor,
+        clip: Tensor,
+        root: Tensor,
+        position: Tensor,
+        rotations: Tensor,
+        contacts: Tensor,
+    ) -> Tensor:
         """(C,) what brings resting feet back to the height that they have in the default shape."""
         none = torch.zeros_like(betas[:1])
         rest = self.body.rest_joints(torch.cat((none, betas)))[:, 0]
         feet = list(_FEET)
-        heights = self._joints(betas[clip], root - rest[1:][clip])[:, feet, 2]
-        heights = (
-            heights - self._joints(none.expand(len(clip), -1), self._root - rest[0])[:, feet, 2]
-        )
-        resting = self._contacts[:, list(_FEET_CONTACTS)]
+        own = self._joints(betas[clip], root - rest[1:][clip], rotations)
+        default = self._joints(none.expand(len(clip), -1), position - rest[0], rotations)
+        heights = own[:, feet, 2] - default[:, feet, 2]
+        resting = contacts[:, list(_FEET_CONTACTS)]
         summed = torch.zeros(len(betas), 2).index_add_(
             0, clip, torch.stack(((heights * resting).sum(1), resting.sum(1)), dim=1)
         )

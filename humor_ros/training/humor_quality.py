@@ -9,6 +9,7 @@ from humor_ros.humor.mixture import InitialStateMixture, initial_state_feature
 from humor_ros.humor.networks import HumorNetwork
 from humor_ros.humor.rollout import roll_out
 from humor_ros.humor.state import FRAME_RATE, MotionState
+from humor_ros.training.humor_forecast_scores import forecast_scores
 from humor_ros.training.humor_transitions import TransitionLibrary, TransitionWindow
 from humor_ros.training.humor_validation import (
     bone_lengths,
@@ -58,6 +59,7 @@ def prior_quality(
     scores |= roll_out_scores(network, starts(library, _TWO_SECONDS, _TWO_SECONDS // 2))
     scores |= stability_scores(network, library, seed)
     scores |= diversity_scores(network, library, seed)
+    scores |= forecast_scores(network, library, seed)
     if mixture is not None:
         first = MotionState.from_vector(starts(library, 1, 5).window.past[:, 0])
         kind = next(mixture.buffers()).dtype

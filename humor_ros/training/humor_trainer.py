@@ -94,9 +94,15 @@ class HumorTrainer:
             if config.optim.constant_velocity_start and config.optim.slow_rate < 1
             else {}
         )
-        kind = torch.optim.Adamax if config.optim.optimiser == "adamax" else torch.optim.AdamW
-        self.optimiser: torch.optim.Optimizer = kind(
-            self.network.parameters(), lr=config.optim.learning_rate, weight_decay=0.0
+        self.optimiser: torch.optim.Optimizer = (
+            torch.optim.Adamax(self.network.parameters(), lr=config.optim.learning_rate)
+            if config.optim.optimiser == "adamax"
+            else torch.optim.AdamW(
+                self.network.parameters(),
+                lr=config.optim.learning_rate,
+                weight_decay=config.optim.weight_decay,
+                fused=True,
+            )
         )
         self.average = WeightAverage(self.network, config.optim.ema_decay)
         self.pool = (
@@ -110,6 +116,8 @@ class HumorTrainer:
             else None
         )
         self.step = 0
+        #: Of the last validation.
+        self.last_scores: dict[str, float] = {}
         self._shapes_of = -1
 
     @property
@@ -137,12 +145,14 @@ class HumorTrainer:
 
     def train_step(self) -> HumorStep:
         """Draw a batch and move the weights once."""
-        config, optim, rate = self.config, self.config.optim, self.learning_rate()
+        optim, rate = self.config.optim, self.learning_rate()
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self._draw_shapes()
         self.network.train()
-        terms, loss = self.loss_terms()
+        # The outer context keeps weights that were cast for one step of a roll-out for all.
+        with torch.autocast("cpu", enabled=False):
+            terms, loss = self.loss_terms()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), optim.clip_norm))
@@ -330,7 +340,7 @@ class HumorTrainer:
     def _write_validation(self) -> None:
         if self.validation is None:
             return
-        scores = quick_scores(self.averaged_network(), self.validation)
+        scores = self.last_scores = quick_scores(self.averaged_network(), self.validation)
         row = {"step": float(self.step), "minutes": round(self.minutes, 2), **scores}
         append_row(self.folder / "validation.csv", row)
         _log.info("step %d: %s", self.step, {k: round(v, 3) for k, v in scores.items()})

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import torch
 from torch import Tensor
 
 from humor_ros.body.skeleton import SMPL_MIRROR
 from humor_ros.humor.frames import LocalFrame, in_local_frame, local_frame, root_offset
-from humor_ros.humor.state import INPUT_SIZE, NUM_JOINTS, MotionState
+from humor_ros.humor.mirror import MIRRORED_CONTACTS, REFLECTION, mirrored_rows
+from humor_ros.humor.state import NUM_JOINTS, MotionState
 from humor_ros.training.humor_motions import ClipTable, MotionSource
 
 __all__ = ["TransitionLibrary", "TransitionWindow", "mirror_rows", "mirrored"]
-
-#: In the plane x = 0.
-_REFLECTION = (-1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,17 +128,16 @@ def mirrored(window: TransitionWindow, where: Tensor) -> TransitionWindow:
         window: B windows.
         where: (B,) which.
     """
-    order, sign, contact_order = _mirror_constants()
-    point = window.offset.new_tensor(_REFLECTION)
+    point = window.offset.new_tensor(REFLECTION)
 
     def swapped(rows: Tensor) -> Tensor:
-        return torch.where(where[:, None, None], rows[..., order] * sign, rows)
+        return torch.where(where[:, None, None], mirrored_rows(rows), rows)
 
     return TransitionWindow(
         past=swapped(window.past),
         following=swapped(window.following),
         contacts=torch.where(
-            where[:, None, None], window.contacts[..., contact_order], window.contacts
+            where[:, None, None], window.contacts[..., list(MIRRORED_CONTACTS)], window.contacts
         ),
         joints=torch.where(
             where[:, None, None, None],
@@ -168,38 +164,7 @@ def mirror_rows(
         contacts: (N, 9).
         first: number of the first mirrored one.
     """
-    order, sign, contact_order = _mirror_constants()
-    past[first:] = past[first:][:, order] * sign
-    following[first:] = following[first:][:, order] * sign
-    contacts[first:] = contacts[first:][:, contact_order]
+    past[first:] = mirrored_rows(past[first:])
+    following[first:] = mirrored_rows(following[first:])
+    contacts[first:] = contacts[first:][:, list(MIRRORED_CONTACTS)]
     return past, following, contacts
-
-
-@cache
-def _mirror_constants() -> tuple[Tensor, Tensor, Tensor]:
-    """Mirroring in the plane x = 0 as a signed permutation of rows (339), and of contacts (9)."""
-    joints = torch.tensor(SMPL_MIRROR[:NUM_JOINTS])
-    point = torch.tensor(_REFLECTION)
-    turn = point[:, None] * point  # R' = M R M
-    spin = torch.tensor([1.0, -1.0, -1.0])  # an axial vector
-    numbers = MotionState.from_vector(torch.arange(INPUT_SIZE))
-    order = MotionState(
-        trans=numbers.trans,
-        trans_vel=numbers.trans_vel,
-        root_orient=numbers.root_orient,
-        root_orient_vel=numbers.root_orient_vel,
-        pose_body=numbers.pose_body[joints[1:] - 1],
-        joints=numbers.joints[joints],
-        joints_vel=numbers.joints_vel[joints],
-    ).vector()
-    sign = MotionState(
-        trans=point,
-        trans_vel=point,
-        root_orient=turn,
-        root_orient_vel=spin,
-        pose_body=turn.expand(NUM_JOINTS - 1, 3, 3),
-        joints=point.expand(NUM_JOINTS, 3),
-        joints_vel=point.expand(NUM_JOINTS, 3),
-    ).vector()
-    # hips, knees, ankles, toes, hands: pairs stand side by side
-    return order, sign, torch.tensor([0, 2, 1, 4, 3, 6, 5, 8, 7])

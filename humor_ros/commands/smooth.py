@@ -92,5 +92,5 @@ def _fitter(prior: Any, body: Path | None, vposer: Path | None) -> Any:
 
     humor_body = HumorBody.load(packaged_body_path() if body is None else body)
     pose = RotationVectorPose() if vposer is None else VPoser.load(vposer)
-    config = replace(preset("amass_joints"), window=60)
+    config = replace(preset("amass_joints"), window=60, canonical_start=True)
     return MotionFitter(prior.network, humor_body, pose, prior.mixture, config)

@@ -116,7 +116,13 @@ class MotionFitter:
         if count < 2:
             raise ValueError(f"a motion needs at least 2 frames, got {count}")
         objective = FitObjective(
-            self.network, self.body, self.pose_prior, self.mixture, observations, past
+            self.network,
+            self.body,
+            self.pose_prior,
+            self.mixture,
+            observations,
+            past,
+            canonical_start=self.config.canonical_start,
         )
         observations = objective.observations
         first = start or initial_poses(observations, self.body, self.pose_prior)
@@ -182,7 +188,9 @@ class MotionFitter:
     @torch.no_grad()
     def _result(self, variables: MotionVariables, stages: dict[str, Minimum]) -> FitResult:
         body = self.body.with_vertices(KEYPOINT_VERTICES if self.body.has_smpl_mesh else ())
-        builder = MotionBuilder(self.network, body, self.pose_prior)
+        builder = MotionBuilder(
+            self.network, body, self.pose_prior, canonical_start=self.config.canonical_start
+        )
         motion = builder.motion(variables)
         ground = variables.floor_plane
         return FitResult(

@@ -72,6 +72,8 @@ class FitConfig:
         learning_rate: first step length of L-BFGS.
         window: frames of a window of a long recording; None fits it whole.
         overlap_frames: least frames that neighbouring windows share.
+        canonical_start: whether a world without a camera may be any, and each initial state is
+            brought to its canonical frame; as published that world is the first frame's own.
 
     Raises:
         ValueError: on construction, naming the value.
@@ -88,6 +90,7 @@ class FitConfig:
     learning_rate: float = 1.0
     window: int | None = None
     overlap_frames: int = 10
+    canonical_start: bool = False
 
     def __post_init__(self) -> None:
         if len(self.iterations) != 3 or any(count < 0 for count in self.iterations):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from humor_ros.humor.body import HumorBody, PosedPoints
+from humor_ros.humor.frames import in_local_frame, local_frame, root_offset
 from humor_ros.humor.ground import PriorFrame, plane_from_point, plane_to_point, prior_frame
 from humor_ros.humor.networks import HumorNetwork
 from humor_ros.humor.pose_prior import PosePrior
@@ -70,7 +71,7 @@ class FittedMotion:
         rotations: (B, T, 22, 3, 3) local rotations, root (in the world of the prior) first.
         predicted_joints: (B, T, 22, 3) joints as rolled out, world of the prior.
         contacts: (B, T, 22) contact probability of joints; the first frame's is the second's.
-        initial: (B) first states.
+        initial: (B) first states, as the mixture takes them.
         rollout: all that the networks said.
         posed: joints and vertices of the posed body, world of the prior.
         observed: the same in the frame of the observations.
@@ -105,6 +106,7 @@ class MotionBuilder:
         pose_prior: PosePrior,
         *,
         published_rounding: bool = False,
+        canonical_start: bool = False,
     ) -> None:
         """Keep the parts.
 
@@ -114,11 +116,15 @@ class MotionBuilder:
             pose_prior: space of ``latent_pose``.
             published_rounding: pose the body by rotation vectors, as the published fit does,
                 which changes rotations by 1e-8 and costs a second pass for the camera.
+            canonical_start: bring initial states to their canonical frame before the networks
+                and the mixture see them. The published fit takes a world without a camera as
+                canonical for its first frame; a tracker's is not.
         """
         self.network = network
         self.body = body
         self.pose_prior = pose_prior
         self.published_rounding = published_rounding
+        self.canonical_start = canonical_start
 
     def pose(self, variables: PoseVariables, *, vertices: bool = True) -> PosedPoints:
         """Pose the body in every frame of stages 1 and 2; without vertices their axis is empty."""
@@ -158,7 +164,11 @@ class MotionBuilder:
             joints=joints[:, 0],
             joints_vel=variables.joints_vel[:, 0],
         )
-        rolled = roll_out(self.network, initial, z)
+        free = frame is None and self.canonical_start
+        rolled = roll_out(self.network, initial, z, canonicalize=free, uncanonicalize=free)
+        if free:
+            own = local_frame(initial)
+            initial = in_local_frame(initial, own, root_offset(initial, own))
         states = rolled.states
         trans = torch.cat((trans, states.trans), dim=1)
         following = torch.cat((states.root_orient[:, :, None], states.pose_body), dim=2)

@@ -88,6 +88,7 @@ class FitObjective:
         past: PastWindow | None = None,
         *,
         published_rounding: bool = False,
+        canonical_start: bool = False,
     ) -> None:
         """Prepare the objective.
 
@@ -98,7 +99,8 @@ class FitObjective:
             mixture: prior of initial states, needed where its weight is not 0.
             observations: what is fitted to; taken in the body's floating-point type.
             past: window that the first one overlaps with.
-            published_rounding: see :class:`humor_ros.humor.motion.MotionBuilder`.
+            published_rounding: see :class:`humor_ros.humor.motion.MotionBuilder`, as
+                ``canonical_start``.
 
         Raises:
             ValueError: the observations need vertices that the body does not have.
@@ -125,6 +127,7 @@ class FitObjective:
             body.with_vertices(chosen),
             pose_prior,
             published_rounding=published_rounding,
+            canonical_start=canonical_start,
         )
         self._projection = None
         if observations.camera_matrix is not None:

@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from humor_ros.body import BodyModel
-from humor_ros.geometry import axis_angle_to_matrix
+from humor_ros.geometry import axis_angle_to_matrix, matrix_to_axis_angle
 from humor_ros.humor.common_ground import CommonGround, ground_plane
 from humor_ros.humor.contacts9 import nine_from_soles, soles_from_nine
 from humor_ros.humor.fit import MotionFitter
@@ -25,8 +25,14 @@ from humor_ros.humor.networks import HumorNetwork
 from humor_ros.humor.observations import Segment, observe_person
 from humor_ros.humor.refined_rows import RefinedRows, refine_rows
 from humor_ros.humor.state import CONTACT_JOINTS, NUM_JOINTS
-from humor_ros.humor.variables import FitObservations
-from humor_ros.humor.window import SlidingWindow, SmoothedFrames, guess_ground
+from humor_ros.humor.variables import FitObservations, PoseVariables
+from humor_ros.humor.window import (
+    SlidingWindow,
+    SmoothedFrames,
+    guess_ground,
+    has_lost,
+    tracker_motion,
+)
 from humor_ros.humor.window_body import SolverBody
 from humor_ros.humor.window_config import WindowConfig
 from humor_ros.humor.window_values import WindowMotion
@@ -166,7 +172,9 @@ def smooth_by_fit(track: TrackFile, fitter: MotionFitter, body: BodyModel) -> Sm
             joints[..., 2] -= ground[0]
             joints = torch.where(segment.seen.confidence[..., None] > 0, joints, torch.inf)
             fit = fit_recording(
-                fitter, FitObservations(joints3d=joints[None].to(fitter.body.dtype))
+                fitter,
+                FitObservations(joints3d=joints[None].to(fitter.body.dtype)),
+                start=_first_poses(fitter, segment, ground),
             )
             rotations = torch.cat((fit.root_orient[:, None], fit.pose_body), dim=1).double()
             betas = fit.betas.double()
@@ -178,21 +186,41 @@ def smooth_by_fit(track: TrackFile, fitter: MotionFitter, body: BodyModel) -> Sm
                 betas=betas.mean(dim=0)[:10],
                 ground=ground,
             )
+            lost = fit.diverged or has_lost(solver_body, motion, segment.seen)
+            contacts = fit.contacts[:, list(CONTACT_JOINTS)].double()
+            if lost:
+                motion = tracker_motion(segment.seen, ground, 0)
+                contacts = nine_from_soles(segment.seen.contacts)
             points = solver_body(motion.betas, motion.rotations, motion.root)
             told = SmoothedFrames(
                 first=0,
                 motion=motion,
-                contacts=fit.contacts[:, list(CONTACT_JOINTS)].double(),
+                contacts=contacts,
                 joints=points.joints,
                 feet=points.feet,
                 lag=torch.arange(len(root) - 1, -1, -1),
-                fallback=fit.diverged,
+                fallback=lost,
             )
             result.put(rows[segment.rows], segment, told)
             result.see_ground(ground, segment.seen.frames)
             result.counts.hops += len(fit.windows)
-            result.counts.fallbacks += int(fit.diverged)
+            result.counts.fallbacks += int(lost)
     return result.finished()
+
+
+def _first_poses(fitter: MotionFitter, segment: Segment, ground: Tensor) -> PoseVariables:
+    """The tracker's motion as the fit's first values, on a ground at z = 0."""
+    seen, kind = segment.seen, fitter.body.dtype
+    known = min(fitter.body.num_betas, seen.betas.shape[1])
+    betas = torch.zeros(1, fitter.body.num_betas, dtype=kind)
+    betas[0, :known] = seen.betas.median(dim=0).values[:known]
+    root = seen.root - torch.cat((ground.new_zeros(2), ground[:1]))
+    return PoseVariables(
+        trans=root[None].to(kind) - fitter.body.rest_joints(betas)[:, :1],
+        root_orient=matrix_to_axis_angle(seen.rotations[None, :, 0]).to(kind),
+        latent_pose=fitter.pose_prior.encode(seen.rotations[None, :, 1:].to(kind)),
+        betas=betas,
+    )
 
 
 def _people(

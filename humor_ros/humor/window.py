@@ -25,7 +25,14 @@ from humor_ros.humor.window_problem import WindowProblem
 from humor_ros.humor.window_solver import WindowSolution, solve_window
 from humor_ros.humor.window_values import WindowMotion, WindowObservations
 
-__all__ = ["HopReport", "SlidingWindow", "SmoothedFrames"]
+__all__ = [
+    "HopReport",
+    "SlidingWindow",
+    "SmoothedFrames",
+    "guess_ground",
+    "has_lost",
+    "tracker_motion",
+]
 
 #: A window that leads the person this far from the tracker (root, over the seen frames' median)
 #: has lost it.
@@ -229,15 +236,7 @@ class SlidingWindow:
     def _lost(self, solution: WindowSolution) -> bool:
         if solution.diverged or not math.isfinite(solution.cost) or self.seen is None:
             return True
-        motion, seen = solution.motion, self.seen
-        watched = seen.pixel_confidence.amax(1) > 0
-        if not bool(watched.any()):
-            return False
-        joints = self.body(motion.betas, motion.rotations, motion.root).joints
-        away = (motion.root - seen.root).norm(dim=-1)[watched]
-        bent = (joints - joints[:, :1] - seen.joints + seen.joints[:, :1]).norm(dim=-1)
-        limit = _FAR_M if seen.camera_known else 2.0 * _FAR_M
-        return bool(away.median() > limit) or bool(bent[watched].mean(1).median() > _BENT_M)
+        return has_lost(self.body, solution.motion, self.seen)
 
     def _tell(self, motion: WindowMotion, lost: bool, *, last: bool) -> SmoothedFrames | None:
         end = self._start + motion.frames
@@ -311,6 +310,19 @@ def tracker_motion(seen: WindowObservations, ground: Tensor, latents: int) -> Wi
         betas=seen.betas.median(dim=0).values,
         ground=ground,
     )
+
+
+def has_lost(body: SolverBody, motion: WindowMotion, seen: WindowObservations) -> bool:
+    """Whether a motion has left the person: far from the tracker, or bent otherwise."""
+    watched = seen.pixel_confidence.amax(1) > 0
+    if not bool(watched.any()):
+        return False
+    joints = body(motion.betas, motion.rotations, motion.root).joints
+    away = (motion.root - seen.root).norm(dim=-1)[watched]
+    bent = (joints - joints[:, :1] - seen.joints + seen.joints[:, :1]).norm(dim=-1)
+    limit = _FAR_M if seen.camera_known else 2.0 * _FAR_M
+    near = bool(away.median() <= limit) and bool(bent[watched].mean(1).median() <= _BENT_M)
+    return not near  # nor where a number is not finite
 
 
 def guess_ground(body: SolverBody, seen: WindowObservations) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 from humor_ros.geometry.rotation import matrix_to_axis_angle
 from humor_ros.humor.fit import FitResult, MotionFitter
 from humor_ros.humor.objective import PastWindow
-from humor_ros.humor.variables import FitObservations
+from humor_ros.humor.variables import FitObservations, PoseVariables
 
 __all__ = ["LongFit", "fit_recording", "window_starts"]
 
@@ -81,6 +81,7 @@ def fit_recording(
     observations: FitObservations,
     *,
     batch: int = 2,
+    start: PoseVariables | None = None,
     report: Callable[[int, FitResult], None] | None = None,
 ) -> LongFit:
     """Fit one recording, in windows where the fitter's configuration has them.
@@ -89,6 +90,7 @@ def fit_recording(
         fitter: what fits.
         observations: of one sequence (B = 1).
         batch: windows that are fitted together.
+        start: (1, T) first values of the poses instead of the published ones.
         report: called with the first window's number and the fit of every batch.
 
     Raises:
@@ -109,7 +111,8 @@ def fit_recording(
         part = _cut(
             observations, some, length, coupled=len(starts) > 1 and fitter.config.couples_windows
         )
-        fits.append(fitter.fit(part, past=past))
+        first_poses = None if start is None else _cut_poses(start, some, length)
+        fits.append(fitter.fit(part, past=past, start=first_poses))
         past = _last_window(fits[-1], some[-1], length)
         if report is not None:
             report(first, fits[-1])
@@ -132,6 +135,18 @@ def _cut(
     if coupled:
         parts["seq_interval"] = torch.tensor([[start, start + length] for start in starts])
     return FitObservations(**parts)
+
+
+def _cut_poses(poses: PoseVariables, starts: list[int], length: int) -> PoseVariables:
+    def pieces(tensor: Tensor) -> Tensor:
+        return torch.cat([tensor[:, start : start + length] for start in starts])
+
+    return PoseVariables(
+        trans=pieces(poses.trans),
+        root_orient=pieces(poses.root_orient),
+        latent_pose=pieces(poses.latent_pose),
+        betas=poses.betas.repeat(len(starts), 1),
+    )
 
 
 def _last_window(fit: FitResult, start: int, length: int) -> PastWindow | None:

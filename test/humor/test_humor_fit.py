@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from humor_ros.body.model import packaged_body_path
-from humor_ros.geometry import axis_angle_to_matrix
+from humor_ros.geometry import axis_angle_to_matrix, matrix_to_axis_angle
 from humor_ros.humor.body import HumorBody
 from humor_ros.humor.fit import FitResult, MotionFitter
 from humor_ros.humor.fit_config import PRESETS, FitConfig, StageWeights, preset
@@ -64,6 +64,30 @@ def motion_variables(batch: int, frames: int, *, floor: bool = False) -> MotionV
 @pytest.fixture(scope="module")
 def builder() -> MotionBuilder:
     return MotionBuilder(make_network(SMOOTH), make_body(), RotationVectorPose())
+
+
+def test_a_motion_is_the_same_wherever_in_the_world_it_starts(builder: MotionBuilder) -> None:
+    anywhere = MotionBuilder(
+        builder.network, builder.body, builder.pose_prior, canonical_start=True
+    )
+    here = motion_variables(1, 6)
+    turn = axis_angle_to_matrix(torch.tensor([0.0, 0.0, 1.1], dtype=DTYPE))
+    shift = torch.tensor([5.0, -3.0, 0.0], dtype=DTYPE)
+    rest = builder.body.rest_joints(here.betas)[:, :1]
+    there = replace(
+        here,
+        trans=(here.trans + rest) @ turn.T + shift - rest,
+        root_orient=matrix_to_axis_angle(turn @ axis_angle_to_matrix(here.root_orient)),
+        trans_vel=here.trans_vel @ turn.T,
+        joints_vel=here.joints_vel @ turn.T,
+        root_orient_vel=here.root_orient_vel @ turn.T,
+    )
+    first, second = anywhere.motion(here), anywhere.motion(there)
+    # The guard of the canonical heading turns frames by up to 1.4e-3 (see the module ``frames``).
+    torch.testing.assert_close(
+        second.posed.joints, first.posed.joints @ turn.T + shift, atol=5e-3, rtol=0
+    )
+    torch.testing.assert_close(second.initial.joints, first.initial.joints, atol=5e-3, rtol=0)
 
 
 @pytest.fixture(scope="module")

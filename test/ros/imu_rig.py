@@ -100,6 +100,7 @@ class ImuRig(Harness):
         self.scene = Scene()
         self._now_s = _START_S
         self._sent = 0
+        self.modes = []
         self._samples = iter(simulate_imu(attitude, _START_S - 0.5, 1e9, NOISE))
         self._next = next(self._samples)
 
@@ -154,6 +155,7 @@ class ImuRig(Harness):
                 if worker.times.processed > done:
                     break
                 time.sleep(0.005)
+        self.modes.append(self.mode)
 
     @property
     def ids(self):

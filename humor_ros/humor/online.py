@@ -34,7 +34,7 @@ from humor_ros.humor.refined_image import (
 from humor_ros.humor.refined_rows import RefinedRows, refine_rows
 from humor_ros.humor.seen import SeenImage
 from humor_ros.humor.state import FRAME_RATE
-from humor_ros.humor.window import HopReport, SlidingWindow, SmoothedFrames
+from humor_ros.humor.window import HopReport, SlidingWindow, SmoothedFrames, guess_ground
 from humor_ros.humor.window_body import SolverBody
 from humor_ros.humor.window_config import WindowConfig
 from humor_ros.types import HumanState, TrackingState
@@ -51,6 +51,8 @@ _BUSY_SHARE = 0.9
 _TIME_SHARE = 0.2
 #: A person who fell too far behind is not smoothed again before this time.
 _HOLD_S = 5.0
+#: Whose feet rest further than this from the common ground stands on something else, metres.
+_LEVEL_M = 0.3
 
 
 class ImageRejected(ValueError):
@@ -252,16 +254,25 @@ class OnlineSmoother:
             self.counts["short_stays"] += 1
             self._end(person)
             return self.begin_hop()
+        first = person.window is None
         if person.window is None:
             person.window = SlidingWindow(self._network, self.solver_body, window)
         self.counts["hops_skipped"] += max(0, count // window.hop - 1) if person.tail else 0
+        person.window.config = self._settings(person)
+        seen = person.take(count)
         common = self.ground.mean(without=person.name)
+        if first and common is not None:
+            own = guess_ground(self.solver_body, seen)
+            at = seen.root[0, :2]
+            apart = float(own[0] - common[0] - common[1:] @ at)
+            person.other_level = abs(apart) > _LEVEL_M
+            self.counts["people_on_other_levels"] += person.other_level
+        if person.other_level:
+            common = None
         person.window.given_ground = common
         person.window.ground_information = (
             None if common is None else CommonGround.information(window)
         )
-        person.window.config = self._settings(person)
-        seen = person.take(count)
         return Hop(person, seen, person.closing and person.pending == 0, person.window)
 
     def _settings(self, person: OnlinePerson) -> WindowConfig:
@@ -302,7 +313,8 @@ class OnlineSmoother:
         window = person.window
         person.end = None
         if window is not None and window.ground is not None and not report.fallback:
-            self.ground.see(person.name, window.ground, person.frames)
+            if not person.other_level:
+                self.ground.see(person.name, window.ground, person.frames)
             person.end = SolvedEnd.of(window, person.frames - 1)
         if told is None:
             return
@@ -334,8 +346,9 @@ class OnlineSmoother:
 
     def ground_height(self, motion: NewestMotion) -> float:
         """Height of the ground under a person, metres: the common one, or that of its feet."""
+        person = self._people.get(motion.name)
         common = self.ground.mean()
-        if common is not None:
+        if common is not None and not (person is not None and person.other_level):
             slopes = common[1:].numpy()
             return float(common[0]) + float(slopes @ motion.root[-1, :2])
         betas, root = torch.as_tensor(motion.betas), torch.as_tensor(motion.root[-1:])

@@ -28,6 +28,8 @@ _CONTEXT = 16
 #: The first window is solved with this many frames beyond the lag.
 _COLD_SPARE = 4
 _HANDS = slice(21, 23)
+#: Frames on either side over which the camera's place is averaged.
+_AVERAGED = 7
 #: What the observations read of a person, as named in the track file.
 _COLUMNS = (
     *("root_position_world", "root_orientation_world", "root_position_camera", "betas"),
@@ -53,6 +55,7 @@ class OnlinePerson:
         admitted: whether the person is smoothed at all.
         closing: whether nothing follows.
         tail: the last frame told, to go on from.
+        other_level: whether the person stands higher or lower than the common ground.
         end: of the last solution; None where there is none to go on from.
     """
 
@@ -61,6 +64,7 @@ class OnlinePerson:
         self.window: SlidingWindow | None = None
         self.admitted = False
         self.closing = False
+        self.other_level = False
         self.end: SolvedEnd | None = None
         self.tail: SmoothedFrames | None = None
         self.rows: list[SeenRow] = []
@@ -70,7 +74,6 @@ class OnlinePerson:
         self._next = 0  # first frame that the window has not been given
         self._base = 0  # frame that the window counts from
         self._told = -1.0  # rows up to this place are done
-        self._centres: dict[int, Array] = {}
 
     def add(self, image: SeenImage, human: HumanState) -> SeenRow:
         """Take the person's row of the next image, which must be later than the last."""
@@ -122,11 +125,8 @@ class OnlinePerson:
         """The next frames, observed."""
         first, stop = self._next, self._next + count
         rows = [row for row in self.rows if row.place > first - _CONTEXT]
-        seen = _observed(rows, np.arange(first, stop) / FRAME_RATE)
-        centres = seen.camera_position.numpy()
-        self._centres |= {first + i: centres[i] for i in range(count)}
         self._next = stop
-        return seen
+        return _observed(rows, np.arange(first, stop) / FRAME_RATE)
 
     def told(self, frames: SmoothedFrames) -> tuple[list[SeenRow], SmoothedFrames, Array]:
         """Note told frames.
@@ -147,8 +147,17 @@ class OnlinePerson:
         return rows, whole, np.arange(first, stop) / FRAME_RATE
 
     def camera_centre(self, row: SeenRow) -> Array:
-        """(3,) the camera's place that the row was seen from, metres."""
-        return self._centres.get(round(row.place), row.image.position_world_camera)
+        """(3,) where the tracker's two poses of the person say that the camera is, metres.
+
+        The tracker's world may drift against its images; refined people keep their place in the
+        image by this. Single depths waver, so that neighbouring rows are averaged.
+        """
+        near = [other for other in self.rows if abs(other.place - row.place) <= _AVERAGED]
+        weights = np.array(
+            [1.0 + np.cos(np.pi * (o.place - row.place) / (_AVERAGED + 1)) for o in near]
+        )
+        result: Array = np.average([_seen_from(other) for other in near], axis=0, weights=weights)
+        return result
 
     def is_done(self, row: SeenRow) -> bool:
         """Whether the row has been told, or never will be by the window."""
@@ -159,7 +168,13 @@ class OnlinePerson:
         oldest = min(self._told, float(self._next)) - _CONTEXT
         if self.rows[0].place < oldest - _CONTEXT:
             self.rows = [row for row in self.rows if row.place >= oldest]
-            self._centres = {k: v for k, v in self._centres.items() if k >= oldest}
+
+
+def _seen_from(row: SeenRow) -> Array:
+    human = row.human
+    turned = np.asarray(row.image.rotation_world_camera) @ human.root_position_camera
+    result: Array = human.root_position_world - turned
+    return result
 
 
 def _observed(rows: Sequence[SeenRow], grid_s: Array) -> WindowObservations:

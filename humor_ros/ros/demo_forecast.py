@@ -70,7 +70,12 @@ def _moment(recording: Recording) -> tuple[HumanForecasts, RecordedFrame] | None
         later = next((f for f in recording.frames if f.stamp_s >= end_s), None)
         if later is None:
             continue
-        starts = {human.person_id: human.root_position_world for human in frame.humans}
+        foreseen = {f.person_id for f in message.forecasts if f.times and f.times[-1] > 1.5}
+        starts = {
+            human.person_id: human.root_position_world
+            for human in frame.humans
+            if human.person_id in foreseen
+        }
         reach = max(
             (
                 float(np.linalg.norm(human.root_position_world - starts[human.person_id]))

@@ -141,6 +141,33 @@ def test_twenty_people_are_all_told_and_share_one_ground(
     assert smoother.ground.people == CONFIG.max_people
 
 
+def test_whoever_stands_on_something_keeps_a_ground_of_its_own(
+    smoother: OnlineSmoother, free_body: BodyModel
+) -> None:
+    low, high = person(free_body, 16), person(free_body, 16, name="bbbbb", seed=3)
+    for key in ("root_position_world", "joints_world", "contact_positions_world"):
+        high[key][..., 2] += 1.5
+    told = run(smoother, stream_of(low, high))
+    assert smoother.counts["people_on_other_levels"] == 1
+    ground = smoother.ground.mean()
+    assert ground is not None
+    assert abs(float(ground[0])) < 0.1
+    away = told[-1].humans[1].state.root_position_world - high["root_position_world"][-1]
+    assert np.linalg.norm(away) < 0.1
+
+
+def test_refined_people_stay_in_the_image_where_the_trackers_world_drifts(
+    smoother: OnlineSmoother, free_body: BodyModel
+) -> None:
+    rows = person(free_body, 16, noise=0.0)
+    drift = np.array([0.3, 0.0, 0.0])
+    rows["root_position_world"] += drift
+    rows["joints_world"] += drift
+    told = run(smoother, stream_of(rows))
+    away = told[8].humans[0].state.root_position_camera - rows["root_position_camera"][8]
+    assert np.linalg.norm(away) < 0.05
+
+
 def test_an_image_waits_no_longer_than_the_limit_for_a_solution(
     smoother: OnlineSmoother, free_body: BodyModel
 ) -> None:

@@ -140,8 +140,14 @@ class SmootherHarness:
 
         self.peer.create_subscription(kind, topic, take, output_qos(200))
 
+    def do(self, action):
+        """Do it on the executor's thread, where lifecycle services do it."""
+        task = self.executor.create_task(action)
+        self.wait(task.done)
+        return task.result()
+
     def activate(self):
-        assert self.node.start()
+        assert self.do(self.node.start)
         self.wait(lambda: self.humans.get_subscription_count() > 0)
         self.wait(lambda: self.node._outputs._humans.get_subscription_count() > 0)
 

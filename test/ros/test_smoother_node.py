@@ -90,7 +90,7 @@ def test_diagnostics_tell_solver_lag_and_counts(smoothing):
 
 def test_forecasts_come_from_the_newest_image_with_capsules_for_planners(smoothing):
     with smoothing({"forecast.horizon": 1.0}, outputs=FORECASTS) as h:
-        assert h.node.start()
+        assert h.do(h.node.start)
         h.wait(lambda: h.humans.get_subscription_count() > 0)
         h.wait(lambda: h.node._outputs.forecasts_wanted)
         topic = "/smoother/forecasts"
@@ -227,12 +227,12 @@ def test_deactivation_empties_the_outputs_and_the_node_can_start_again(smoothing
         h.activate()
         h.play(10)
         h.wait(lambda: h.smoothed)
-        h.node.trigger_deactivate()
+        h.do(h.node.trigger_deactivate)
         h.wait(lambda: h.received["/smoother/humans"][-1].humans == [])
         h.wait(lambda: h.received["/smoother/markers"][-1].markers[0].action == Marker.DELETEALL)
         h.wait(lambda: h.humans.get_subscription_count() == 0)
-        h.node.trigger_cleanup()
-        assert h.node.start()
+        h.do(h.node.trigger_cleanup)
+        assert h.do(h.node.start)
         h.wait(lambda: h.humans.get_subscription_count() > 0)
         count = len(h.smoothed)
         h.play(10)

@@ -187,7 +187,8 @@ def test_twenty_people_and_nobody(harness):
         assert len(h.track(2).humans) == 20
         black = np.zeros((48, 64, 3), np.uint8)
         h.track(1, picture=black)
-        assert h.track(1, picture=black).humans == []
+        # Grey images may still be under way on a busy machine.
+        h.wait(lambda: h.track(1, picture=black).humans == [], timeout_s=60.0)
 
 
 def test_a_compressed_image_that_is_cut_off_is_left_out(harness):

@@ -156,7 +156,10 @@ def test_a_burst_is_counted_and_its_turns_are_caught_up(rig):
         people = started(r)
         lines = told(r)
         before = r.node._inputs.clocks.imu.bursts
-        r.play(0.8, hold_s=0.6)
+        for _ in range(8):  # a busy machine may take a burst in as slowly as it was measured
+            r.play(0.8, hold_s=0.6)
+            if r.node._inputs.clocks.imu.bursts > before:
+                break
         assert r.node._inputs.clocks.imu.bursts > before
         r.wait_for_count("imu_bursts")
         assert any("imu_bursts" in line for line in lines)

@@ -50,11 +50,11 @@ class StreamConfig:
     betas_time_s: float = 10.0
     fit_keypoints: bool = True
     fit_pose: bool = True
-    pose_fit_sigma: float = 0.04
-    pose_fit_time_s: float = 0.3
-    orientation_sigma_rad: float = 0.12
+    pose_fit_sigma: float = 0.03
+    pose_fit_time_s: float = 0.2
+    orientation_sigma_rad: float = 0.125
     output_cutoff_hz: float = 1.0
-    output_cutoff_per_speed: float = 4.0
+    output_cutoff_per_speed: float = 2.0
     flip_averaging: bool = False
     image_features: bool = False
     missing_feature: Literal["zero", "context"] = "zero"

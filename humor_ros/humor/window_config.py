@@ -59,15 +59,15 @@ class WindowWeights:
     joints: float = 0.2
     pose: float = 0.5
     orientation: float = 0.3
-    root: float = 0.5
-    root_step: float = 0.03
+    root: float = 0.08
+    root_step: float = 0.05
     contact_velocity: float = 0.0025
     stance: float = 0.008
     contact_height: float = 0.02
     penetration: float = 0.02
     joint_height: float = 0.05
     acceleration: float = 0.004
-    shape: float = 0.15
+    shape: float = 0.4
     ground_height: float = 0.5
     ground_slope: float = 0.003
 
@@ -104,7 +104,7 @@ class WindowConfig:
     hop: int = 10
     lag: int = 12
     iterations: int = 2
-    cold_iterations: int = 8
+    cold_iterations: int = 5
     prior_weight: float = 0.12
     arrival_weight: float = 0.5
     contact_share: float = 0.9

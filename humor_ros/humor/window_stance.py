@@ -22,7 +22,7 @@ _RESTING = 0.5
 #: A sole that moves faster does not rest whatever its probability, metres a frame.
 _FAST_M = 0.03
 #: A low sole that moves slower rests whatever its probability, metres a frame and metres.
-_SLOW_M = 0.006
+_SLOW_M = 0.012
 _LOW_M = 0.08
 #: Told frames that say where a sole stands.
 _RECENT = 5

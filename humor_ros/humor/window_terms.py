@@ -21,6 +21,8 @@ _NEAREST_M = 0.2
 _FREE_HEIGHT_M = 0.08
 #: Joints in contact beside those of the feet: knees and hands (their place in the nine contacts).
 _OTHER = (1, 2, 7, 8)
+#: Where the losses of the tracker's place and step bend, in standard deviations.
+_JUMP = 3.0
 #: Where the loss of a stance bends, in standard deviations: a foot that was thought to stand.
 _STANCE_BEND = 4.0
 
@@ -199,11 +201,13 @@ def _root(
     eye[:, :3] = torch.eye(3)
     if weights.root:
         jacobian = (eye / weights.root).expand(count, -1, -1) if total.normal else None
-        total((motion.root - seen.root) / weights.root, jacobian)
+        away = (motion.root - seen.root) / weights.root
+        total(away, jacobian, robust=_JUMP, pairs=3)  # trackers jump where little is seen
     if weights.root_step and count > 1:
         step = (motion.root.diff(dim=0) - seen.root.diff(dim=0)) / weights.root_step
         pair = torch.cat((-eye, eye), dim=1) / weights.root_step
-        total(step, pair.expand(count - 1, -1, -1) if total.normal else None)
+        jacobian = pair.expand(count - 1, -1, -1) if total.normal else None
+        total(step, jacobian, robust=_JUMP, pairs=3)
 
 
 def _contacts(

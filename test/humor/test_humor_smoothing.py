@@ -79,6 +79,13 @@ def test_the_ground_is_found_under_the_soles(free_body: BodyModel) -> None:
     np.testing.assert_allclose(plane, [0, 0, 1, 0], atol=0.06)
 
 
+def test_a_given_ground_is_kept(free_body: BodyModel) -> None:
+    given = torch.tensor([0.02, 0.0, 0.0], dtype=torch.float64)
+    track = track_of(person(free_body, 12))
+    plane = smooth_by_window(track, None, free_body, FAST, ground=given).ground_plane
+    np.testing.assert_allclose(plane, [0, 0, 1, 0.02], atol=5e-3)
+
+
 def test_a_tilted_ground_keeps_its_points() -> None:
     ground = torch.tensor([0.3, 0.1, -0.2])
     plane = ground_plane(ground)

@@ -27,7 +27,7 @@ __all__ = [
 
 #: Standard deviations of the packaged network's camera-frame position, as fractions of the
 #: distance, along the ray and across it (``humor-ros evaluate inertial``: 2 to 4 %, and 0.6 %).
-DEPTH_SIGMA = 0.045
+DEPTH_SIGMA = 0.04
 LATERAL_SIGMA = 0.006
 #: The part of the depth error that lasts as long as one looks from the same side.
 LASTING_SIGMA = 0.03

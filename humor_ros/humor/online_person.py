@@ -218,7 +218,7 @@ def _joined(before: SmoothedFrames, after: SmoothedFrames) -> SmoothedFrames:
         rotations=torch.cat((before.motion.rotations, after.motion.rotations)),
         latents=after.motion.latents[:0],
     )
-    parts = {
+    parts: dict[str, Any] = {
         name: torch.cat((getattr(before, name), getattr(after, name)))
         for name in ("contacts", "joints", "feet", "lag")
     }

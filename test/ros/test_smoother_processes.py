@@ -32,7 +32,16 @@ def environment():
 def command(**parameters):
     return node_command(
         "smoother_node",
-        {"autostart": True, "camera_info_timeout": 0.0, "max_lag": 20.0, **parameters},
+        {
+            "autostart": True,
+            "camera_info_timeout": 0.0,
+            "max_lag": 20.0,
+            "window.frames": 14,
+            "window.hop": 4,
+            "window.lag": 3,
+            "forecast.horizon": 1.0,
+            **parameters,
+        },
         params_file=package_config("smoother.yaml"),
     )
 
@@ -50,7 +59,7 @@ def test_people_of_another_process_come_back_refined_and_foreseen(
     log = tmp_path / "log"
     with ProcessGroup(environment) as group:
         process = group.start("smoother", command(), log)
-        deadline = time.monotonic() + 120.0
+        deadline = time.monotonic() + 180.0
         stamp_s = time.time()
 
         def enough():

@@ -39,7 +39,6 @@ def command(**parameters):
             "window.frames": 14,
             "window.hop": 4,
             "window.lag": 3,
-            "forecast.horizon": 1.0,
             **parameters,
         },
         params_file=package_config("smoother.yaml"),
@@ -70,8 +69,8 @@ def test_people_of_another_process_come_back_refined_and_foreseen(
             assert time.monotonic() < deadline, log.read_text()
             assert process.poll() is None, log.read_text()
             rclpy_session.spin_once(peer, timeout_sec=0.02)
-            if humans.get_subscription_count() and len(sent) < 400:
-                stamp_s += 1 / 30
+            if humans.get_subscription_count() and time.time() >= stamp_s + 1 / 30:
+                stamp_s = time.time()
                 sent.append(humans_message(stamp_s))
                 humans.publish(sent[-1])
         process.send_signal(signal.SIGINT)

@@ -59,7 +59,7 @@ class WindowWeights:
     joints: float = 0.2
     pose: float = 0.5
     orientation: float = 0.3
-    root: float = 0.08
+    root: float = 0.05
     root_step: float = 0.05
     contact_velocity: float = 0.0025
     stance: float = 0.008

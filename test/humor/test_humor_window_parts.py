@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from humor_cases import DTYPE, SMOOTH, UPRIGHT, make_network, noise
@@ -61,8 +63,11 @@ def motion(frames: int) -> WindowMotion:
     )
 
 
-def test_an_mlps_jacobian_is_that_of_autograd() -> None:
-    network = make_network(SMOOTH)
+@pytest.mark.parametrize("direct", [False, True])
+def test_an_mlps_jacobian_is_that_of_autograd(direct: bool) -> None:
+    network = make_network(replace(SMOOTH, direct=direct))
+    if direct:
+        network.decoder.direct.normal_()
     x, z = noise(3, 339), noise(3, SMOOTH.latent_size, seed=1)
     found = mlp_jacobian(network.decoder, x, z)
     by_x, by_z = vmap(jacrev(lambda a, b: network.decode_raw(b[None], a[None])[0], argnums=(0, 1)))(

@@ -45,13 +45,13 @@ class ForecastConfig:
 
     horizon_s: float = 2.0
     samples: int = 8
-    velocity_share: float = 0.3
+    velocity_share: float = 0.2
     still_m_s: float = 0.1
     decay_s: float = 20.0
     widening: float = 1.0
-    floor_m: float = 0.01
-    growth_m: float = 0.04
-    growth_s: float = 0.26
+    floor_m: float = 0.0005
+    growth_m: float = 0.004
+    growth_s: float = 0.305
 
     def __post_init__(self) -> None:
         if not 0.0 < self.horizon_s <= 5.0:

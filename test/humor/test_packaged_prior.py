@@ -15,10 +15,16 @@ from humor_ros.humor.mixture import FEATURE_SIZE, initial_state_feature
 from humor_ros.humor.models import MotionPrior, load_prior
 from humor_ros.humor.weights import save_safetensors
 from humor_ros.training.humor_config import HumorDataConfig
-from humor_ros.training.humor_quality import has_exploded
+from humor_ros.training.humor_forecast_scores import forecast_scores
+from humor_ros.training.humor_quality import has_exploded, stability_scores
 from humor_ros.training.humor_sources import load_body, load_source
 from humor_ros.training.humor_transitions import TransitionLibrary
-from humor_ros.training.humor_validation import roll_out_scores, starts, transition_scores
+from humor_ros.training.humor_validation import (
+    bone_lengths,
+    roll_out_scores,
+    starts,
+    transition_scores,
+)
 
 
 @pytest.fixture(scope="module")
@@ -105,8 +111,43 @@ def test_it_foretells_better_than_the_references(
 
 
 @pytest.mark.shared
+def test_ten_seconds_of_nothing_observed_stay_motion(
+    prior: MotionPrior, library: TransitionLibrary
+) -> None:
+    scores = stability_scores(prior.network, library, seed=3, count=20)
+    assert scores["exploded_mean"] == 0
+    assert scores["exploded_samples"] == 0
+    for name in ("mean", "samples"):
+        assert 0.1 < scores[f"{name}_speed_m_s"] < 2.0
+
+
+@pytest.mark.shared
+def test_bones_keep_their_lengths(prior: MotionPrior, library: TransitionLibrary) -> None:
+    at = starts(library, 60, 600)
+    rolled = roll_out(prior.network, MotionState.from_vector(at.window.past[:, 0]), n_steps=60)
+    grown = bone_lengths(rolled.states.joints) - bone_lengths(at.window.joints)
+    parents = [9 if joint in (13, 14) else None for joint in range(1, 22)]
+    # Collars hang from the spine; from the neck, where bones are measured, they turn.
+    kept = torch.tensor([parent is None for parent in parents])
+    assert float(grown[..., kept].abs().max()) < 1e-3
+
+
+@pytest.mark.shared
+def test_forecasts_are_better_than_constant_velocity_and_as_sure_as_true(
+    prior: MotionPrior, library: TransitionLibrary
+) -> None:
+    scores = forecast_scores(prior.network, library, seed=0, every=90)
+    assert scores["forecast_gain_1s_percent"] > 5
+    assert scores["forecast_gain_2s_percent"] > 5
+    # Of the whole of val 75 and 89 %; these are a third of its starts.
+    assert 60 <= scores["forecast_in_68_percent"] <= 78
+    assert 87 <= scores["forecast_in_95_percent"] <= 98
+
+
+@pytest.mark.shared
 def test_single_steps_are_learned(prior: MotionPrior, library: TransitionLibrary) -> None:
     scores = transition_scores(prior.network, library)
+    assert scores["step_velocity_mm_s"] < 0.95 * scores["unchanged_velocity_mm_s"]
     assert scores["reconstruction_velocity_mm_s"] < 0.9 * scores["unchanged_velocity_mm_s"]
     assert scores["contact_accuracy"] > scores["contact_majority"] + 0.05
 

@@ -4,6 +4,9 @@ Everything is timed in one process and in turns (read, then step, then read ...)
 machine slows both alike; ratios are medians over the turns. Run with one thread by default:
 
     .venv/bin/python benchmarks/wham_step.py [--threads 1] [--frames 10000]
+
+The last rows are of the packaged network, which has no image features; ``--packaged`` prints them
+alone.
 """
 
 from __future__ import annotations
@@ -12,14 +15,19 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
+import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
 from humor_ros.body import BodyModel
+from humor_ros.types import Array
 from humor_ros.wham import WhamConfig, WhamInputs, WhamNetwork, WhamState
+from humor_ros.wham.models import load_models
+from humor_ros.wham.pose_fit import FITTED_POINTS, PoseCorrection, fit_pose
 from humor_ros.wham.runner import StreamingNetwork, prepare_for_streaming
 
 WINDOW = 81
@@ -154,12 +162,53 @@ def batch_rows(table: Table, network: WhamNetwork, body: BodyModel) -> None:
     table.add_row(f"re-running {WINDOW} frames for each frame", milliseconds(times), "")
 
 
+def packaged_rows(table: Table, body: BodyModel, rounds: int) -> None:
+    """Step time of the packaged network, and of the fit of one person's pose to the key-points."""
+    network = prepare_for_streaming(load_models(None, None)[0])
+    steps: list[Callable[[], object]] = []
+    for n_people in (1, 4):
+        inputs = replace(make_inputs(network.config, n_people, 1), img_features=None)
+        state, outputs = network.step(make_start(network, n_people), inputs, body)
+        steps.append(lambda s=state, i=inputs: network.step(s, i, body))  # type: ignore[misc]
+    steps.append(lambda: fit_once(network, outputs.rotations[0, -1].double().numpy(), body))
+    one, four, fit = in_turns(rounds, *steps)
+    count = sum(p.numel() for name, p in network.named_parameters() if "integrator" not in name)
+    table.add_row(
+        "packaged network, 1 person", milliseconds(one), f"{count / 1e6:.1f} M parameters"
+    )
+    table.add_row(
+        "packaged network, 4 people", milliseconds(four), f"{ratio(four, one):.2f} x one person"
+    )
+    table.add_row("fit of a pose to the key-points", milliseconds(fit), "beside it, a person")
+
+
+def fit_once(network: StreamingNetwork, rotations: Array, body: BodyModel) -> None:
+    """One fit to key-points that the pose nearly explains."""
+    posed = body(torch.zeros(1, 10), torch.from_numpy(rotations)[None].float())
+    coco = posed.keypoints31[0, :17].double().numpy()
+    hips = coco[11:13].mean(0)
+    points, place = (coco - hips)[list(FITTED_POINTS)], np.array([0.0, 0.0, 4.0])
+    rays = (points + place)[:, :2] / (points + place)[:, 2:] + 0.01
+    fit_pose(
+        rotations,
+        posed.joints[0].double().numpy() - hips,
+        points,
+        rays,
+        np.ones(len(points)),
+        place,
+        correction=PoseCorrection.unknown(network.pose_error.double().numpy()),
+        translation_covariance=0.16 * np.eye(3),
+        ray_sigma=0.02,
+    )
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--frames", type=int, default=10_000, help="length of the long stream")
     parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--packaged", action="store_true", help="the packaged network alone")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
@@ -172,9 +221,11 @@ def main() -> None:
     for column in ("", "ms: median (min)", ""):
         table.add_column(column)
     with torch.inference_mode():
-        people_rows(table, network, body, arguments.rounds)
-        long_run_rows(table, network, body, arguments.frames)
-        batch_rows(table, network, body)
+        if not arguments.packaged:
+            people_rows(table, network, body, arguments.rounds)
+            long_run_rows(table, network, body, arguments.frames)
+            batch_rows(table, network, body)
+        packaged_rows(table, body, arguments.rounds)
     Console(width=110).print(table)
 
 

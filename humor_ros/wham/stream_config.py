@@ -53,8 +53,8 @@ class StreamConfig:
     pose_fit_sigma: float = 0.03
     pose_fit_time_s: float = 0.2
     orientation_sigma_rad: float = 0.125
-    output_cutoff_hz: float = 1.0
-    output_cutoff_per_speed: float = 2.0
+    output_cutoff_hz: float = 0.3
+    output_cutoff_per_speed: float = 1.7
     flip_averaging: bool = False
     image_features: bool = False
     missing_feature: Literal["zero", "context"] = "zero"

@@ -67,9 +67,7 @@ class MagneticHeading:
         del self._samples[: len(taken)]
         return np.mean(taken, 0) if taken else None
 
-    def heading_error(
-        self, field_world: Array, interval_s: float, variance: float
-    ) -> float | None:
+    def heading_error(self, field_world: Array, interval_s: float, variance: float) -> float | None:
         """By how much the world must be turned about z for the field to be as at the start.
 
         Args:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from humor_ros.commands.stream_options import Filter, FitPose, stream_config
+
 __all__ = ["evaluate_mocap"]
 
 
@@ -55,6 +57,8 @@ def evaluate_mocap(
     baseline: Annotated[bool, typer.Option(help="Add a row for a person in T-pose.")] = False,
     json: Annotated[Path | None, typer.Option(help="Write the numbers here, too.")] = None,
     seed: Annotated[int, typer.Option(help="Of shapes, cameras, IMU and detector.")] = 1,
+    fit_pose: FitPose = True,
+    filter: Filter = True,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
 ) -> None:
     """Print the published scores by category of motion: causal, streaming, 30 fps."""
@@ -100,6 +104,7 @@ def evaluate_mocap(
                 lambda done, total, task=task, bar=bar: bar.update(  # type: ignore[misc]
                     task, completed=done, total=total
                 ),
+                stream_config(fit_pose, filter, camera_fixed=kind == "static"),
             )
         truth = mocap.t_pose_scores(library, model, chosen) if baseline else None
         shown += mocap_tables(results, chosen, truth)
@@ -111,6 +116,8 @@ def evaluate_mocap(
             "split": split,
             "weights": weights.name if weights is not None else "packaged",
             "body": body.name if body is not None else "of the weights",
+            "fit_pose": fit_pose,
+            "filter": filter,
             **settings,
         }
         write_json(json, [*shown, *single], told)

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from humor_ros.commands.stream_options import Filter, FitPose, stream_config
+
 __all__ = ["evaluate_video"]
 
 
@@ -27,6 +29,8 @@ def evaluate_video(
     save: Annotated[Path | None, typer.Option(help="Keep the track files in this folder.")] = None,
     calibrated: Annotated[bool, typer.Option(help="Give the tracker K and distortion.")] = True,
     gravity: Annotated[bool, typer.Option(help="Give the tracker the camera's tilt.")] = True,
+    fit_pose: FitPose = True,
+    filter: Filter = True,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
 ) -> None:
     """Print pose errors camera by camera: causal, fixed cameras, COCO joints 5-16."""
@@ -49,7 +53,12 @@ def evaluate_video(
         raise typer.BadParameter(f"--tracks: folder not found: {tracks}")
     references = [] if reference is None else reference_rows(reference)
     torch.set_num_threads(threads)
-    config = PipelineConfig(detector=DetectorConfig(threads=threads), weights=weights, body=body)
+    config = PipelineConfig(
+        detector=DetectorConfig(threads=threads),
+        weights=weights,
+        body=body,
+        stream=stream_config(fit_pose, filter, camera_fixed=False),
+    )
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as temporary:
         place = tracks or save or Path(temporary)
@@ -83,6 +92,8 @@ def evaluate_video(
             "fps": fps,
             "calibrated": calibrated,
             "gravity": gravity,
+            "fit_pose": fit_pose,
+            "filter": filter,
             "threads": threads,
             "reference": None if reference is None else reference.name,
         }

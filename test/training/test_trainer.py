@@ -84,7 +84,8 @@ def test_a_run_writes_curves_snapshot_and_loadable_half_precision_weights(
     assert (tmp_path / "snapshot.pt").is_file()
     path = export_weights(trainer, tmp_path / "weights.safetensors")
     network = load_network(path)
-    assert network.config == tiny.network
+    assert network.config == replace(tiny.network, pose_error=True)
+    assert torch.linalg.eigvalsh(network.pose_error).min() > 0
     mean = trainer.average.values["motion_encoder.embed_layer.weight"]
     assert torch.allclose(network.motion_encoder.embed_layer.weight, mean, atol=1e-3)
 

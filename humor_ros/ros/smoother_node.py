@@ -29,6 +29,7 @@ from humor_ros.humor.online import OnlineSmoother
 from humor_ros.humor.outlook import Outlook
 from humor_ros.humor.weights import load_network
 from humor_ros.msg import HumanStates
+from humor_ros.priorities import be_nice
 from humor_ros.ros.camera_input import CameraInput
 from humor_ros.ros.log_bridge import LogBridge
 from humor_ros.ros.parameter_spec import declare_all, read_all, refusal_callback
@@ -271,6 +272,8 @@ def main(args: list[str] | None = None) -> None:
             raise SystemExit(2) from error
         bridge = LogBridge(node.get_logger())
         bridge.install()
+        # The messages, too, give way to the tracker; the solver's threads give way to them.
+        be_nice(node.get_parameter("niceness").value)
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         if node.autostart:

@@ -98,10 +98,14 @@ def test_forecasts_come_from_the_newest_image_with_capsules_for_planners(smoothi
 
         def forecast_came():
             stamps.append(h.send().header.stamp)
-            return h.received[topic] and h.received[topic][-1].forecasts
+            newest = h.received[topic][-1].forecasts if h.received[topic] else ()
+            # A busy machine's roll-out is old, and what is left of its horizon short.
+            return newest and len(newest[0].times) > 2
 
         h.wait(forecast_came)
-        message = h.received[topic][-1]
+        message = next(
+            m for m in reversed(h.received[topic]) if m.forecasts and len(m.forecasts[0].times) > 2
+        )
         assert message.header.stamp in stamps
         assert message.header.frame_id == "humor_world"
         (forecast,) = message.forecasts

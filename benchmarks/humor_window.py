@@ -51,6 +51,9 @@ VARIANTS: dict[str, dict[str, float]] = {
     "unknown": {"position_known": False},
 }
 
+#: A window of 60 frames and two hops of ten.
+_FEWEST_FRAMES = 81
+
 
 def scores(
     joints: NDArray[np.float64], contacts9: NDArray[np.float64], clip: SimulatedClip
@@ -193,6 +196,8 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=None)
     parser.add_argument("--json", type=Path, default=None)
     arguments = parser.parse_args()
+    if arguments.frames < _FEWEST_FRAMES:
+        parser.error(f"--frames must be at least {_FEWEST_FRAMES}: a window of 60 and two hops")
     torch.set_num_threads(1)
     console = Console(width=140)
     prior, body, config = load_prior(arguments.weights), BodyModel.load(), WindowConfig()

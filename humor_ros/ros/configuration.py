@@ -18,7 +18,7 @@ from humor_ros.ros.rotation_door import matrix_from_quaternion_xyzw
 from humor_ros.types import Array
 from humor_ros.wham.stream import StreamConfig
 
-__all__ = ["configured_extrinsics", "pipeline_config"]
+__all__ = ["configured_extrinsics", "existing_path", "pipeline_config"]
 
 #: Noise of the IMU: parameters below ``imu.`` and fields of InertialConfig of the same name.
 _NOISE = (
@@ -69,8 +69,8 @@ def pipeline_config(values: Mapping[str, Any]) -> PipelineConfig:
             kind=values["detector.kind"],
             movenet_model=values["detector.movenet_model"],
             full_frame_size=values["detector.full_frame_size"],
-            pose_path=_existing(values, "detector.pose_path"),
-            person_path=_existing(values, "detector.person_path"),
+            pose_path=existing_path(values, "detector.pose_path"),
+            person_path=existing_path(values, "detector.person_path"),
             threads=values["threads"],
         ),
         people=PeopleTrackerConfig(
@@ -111,14 +111,14 @@ def pipeline_config(values: Mapping[str, Any]) -> PipelineConfig:
             missing_feature=values["features.missing"],
         ),
         features=_features(values),
-        weights=_existing(values, "weights_path"),
-        body=_existing(values, "body_path"),
+        weights=existing_path(values, "weights_path"),
+        body=existing_path(values, "body_path"),
     )
 
 
 def _features(values: Mapping[str, Any]) -> FeatureConfig | None:
-    encoder = _existing(values, "features.encoder_path")
-    sizes = _existing(values, "features.sizes_path")
+    encoder = existing_path(values, "features.encoder_path")
+    sizes = existing_path(values, "features.sizes_path")
     if encoder is None:
         return None
     return FeatureConfig(
@@ -134,11 +134,21 @@ def _features(values: Mapping[str, Any]) -> FeatureConfig | None:
     )
 
 
-def _existing(values: Mapping[str, Any], name: str) -> Path | None:
+def existing_path(values: Mapping[str, Any], name: str, *, folders: bool = True) -> Path | None:
+    """The path that a parameter names; None where it is empty.
+
+    Args:
+        values: parameters by name.
+        name: of the parameter.
+        folders: whether a folder will do.
+
+    Raises:
+        FileNotFoundError: nothing of that kind is there.
+    """
     if not values[name]:
         return None
     path = Path(values[name]).expanduser()
-    if not path.exists():
+    if not (path.exists() if folders else path.is_file()):
         raise FileNotFoundError(
             f"parameter {name}: there is no file {path}; correct the path, or leave the parameter "
             "empty for the packaged default"

@@ -18,44 +18,33 @@ __all__ = [
 IMU_DEPTH = 400
 
 
-def image_qos() -> QoSProfile:
-    """Newest image only, lost images stay lost: matches best-effort and reliable cameras."""
+def _best_effort(depth: int) -> QoSProfile:
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
-        depth=1,
+        depth=depth,
         reliability=ReliabilityPolicy.BEST_EFFORT,
         durability=DurabilityPolicy.VOLATILE,
     )
+
+
+def image_qos() -> QoSProfile:
+    """Newest image only, lost images stay lost: matches best-effort and reliable cameras."""
+    return _best_effort(1)
 
 
 def player_qos() -> QoSProfile:
     """A published image: best effort as camera drivers, with room for one late reader."""
-    return QoSProfile(
-        history=HistoryPolicy.KEEP_LAST,
-        depth=2,
-        reliability=ReliabilityPolicy.BEST_EFFORT,
-        durability=DurabilityPolicy.VOLATILE,
-    )
+    return _best_effort(2)
 
 
 def imu_qos() -> QoSProfile:
     """Deep best-effort queue: every sample counts, none is worth a re-transmission."""
-    return QoSProfile(
-        history=HistoryPolicy.KEEP_LAST,
-        depth=IMU_DEPTH,
-        reliability=ReliabilityPolicy.BEST_EFFORT,
-        durability=DurabilityPolicy.VOLATILE,
-    )
+    return _best_effort(IMU_DEPTH)
 
 
 def camera_info_qos() -> QoSProfile:
     """Best effort and shallow: the message repeats with every image."""
-    return QoSProfile(
-        history=HistoryPolicy.KEEP_LAST,
-        depth=5,
-        reliability=ReliabilityPolicy.BEST_EFFORT,
-        durability=DurabilityPolicy.VOLATILE,
-    )
+    return _best_effort(5)
 
 
 def output_qos(depth: int = 10) -> QoSProfile:
@@ -70,12 +59,7 @@ def output_qos(depth: int = 10) -> QoSProfile:
 
 def results_qos() -> QoSProfile:
     """The tracker's results: best effort, so that a slow reader never holds the tracker up."""
-    return QoSProfile(
-        history=HistoryPolicy.KEEP_LAST,
-        depth=30,
-        reliability=ReliabilityPolicy.BEST_EFFORT,
-        durability=DurabilityPolicy.VOLATILE,
-    )
+    return _best_effort(30)
 
 
 def latched_qos() -> QoSProfile:

@@ -12,7 +12,6 @@ import gc
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import rclpy
@@ -31,6 +30,7 @@ from humor_ros.humor.weights import load_network
 from humor_ros.msg import HumanStates
 from humor_ros.priorities import be_nice
 from humor_ros.ros.camera_input import CameraInput
+from humor_ros.ros.configuration import existing_path
 from humor_ros.ros.log_bridge import LogBridge
 from humor_ros.ros.parameter_spec import declare_all, read_all, refusal_callback
 from humor_ros.ros.qos import camera_info_qos, output_qos, results_qos
@@ -72,20 +72,11 @@ def make_parts(values: Mapping[str, Any]) -> SmootherParts:
     """
     torch.set_num_threads(values["threads"])
     config = online_config(values)
-    weights = _existing(values, "weights_path") or PACKAGED_WEIGHTS
+    weights = existing_path(values, "weights_path", folders=False) or PACKAGED_WEIGHTS
     network = load_network(weights).requires_grad_(False)
-    body = BodyModel.load(_existing(values, "body_path"))
+    body = BodyModel.load(existing_path(values, "body_path", folders=False))
     outlook = Outlook(network, body, outlook_config(values)) if values["forecast.enabled"] else None
     return SmootherParts(OnlineSmoother(network, body, config), outlook)
-
-
-def _existing(values: Mapping[str, Any], name: str) -> Path | None:
-    if not values[name]:
-        return None
-    path = Path(values[name]).expanduser()
-    if not path.is_file():
-        raise FileNotFoundError(f"parameter {name}: there is no file {path}")
-    return path
 
 
 class SmootherNode(LifecycleNode):

@@ -164,7 +164,9 @@ def batch_rows(table: Table, network: WhamNetwork, body: BodyModel) -> None:
 
 def packaged_rows(table: Table, body: BodyModel, rounds: int) -> None:
     """Step time of the packaged network, and of the fit of one person's pose to the key-points."""
-    network = prepare_for_streaming(load_models(None, None)[0])
+    trained = load_models(None, None)[0]
+    count = sum(p.numel() for p in trained.parameters())
+    network = prepare_for_streaming(trained)
     steps: list[Callable[[], object]] = []
     for n_people in (1, 4):
         inputs = replace(make_inputs(network.config, n_people, 1), img_features=None)
@@ -172,7 +174,6 @@ def packaged_rows(table: Table, body: BodyModel, rounds: int) -> None:
         steps.append(lambda s=state, i=inputs: network.step(s, i, body))  # type: ignore[misc]
     steps.append(lambda: fit_once(network, outputs.rotations[0, -1].double().numpy(), body))
     one, four, fit = in_turns(rounds, *steps)
-    count = sum(p.numel() for name, p in network.named_parameters() if "integrator" not in name)
     table.add_row(
         "packaged network, 1 person", milliseconds(one), f"{count / 1e6:.1f} M parameters"
     )

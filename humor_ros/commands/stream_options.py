@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,6 +21,4 @@ def stream_config(fit_pose: bool, output_filter: bool, *, camera_fixed: bool) ->
     from humor_ros.wham.stream_config import StreamConfig
 
     config = StreamConfig(camera_fixed=camera_fixed, fit_pose=fit_pose)
-    if output_filter:
-        return config
-    return StreamConfig(camera_fixed=camera_fixed, fit_pose=fit_pose, output_cutoff_hz=0.0)
+    return config if output_filter else replace(config, output_cutoff_hz=0.0)

@@ -144,6 +144,13 @@ class ProcessGroup:
         self._running.append(_Running(name, process))
         return process
 
+    @property
+    def process_ids(self) -> dict[str, int]:
+        """Ids of those that run, by name."""
+        return {
+            item.name: item.process.pid for item in self._running if item.process.poll() is None
+        }
+
     def ended(self) -> dict[str, int]:
         """Return codes of those that have ended, by name."""
         codes = {item.name: item.process.poll() for item in self._running}

@@ -85,10 +85,12 @@ class Recording:
         frames: of the tracker, in order of their stamps.
         smoothed: of the smoother, likewise.
         smoothed_share: share of its people that are refined; NaN without a smoother.
+        refined_images: images in which somebody is refined.
+        lag_p50_s: how much later than an image the newest one is that its refined people know of.
         forecasts: of the smoother, in order of their receipt.
         forecast_rate_hz: forecasts of somebody, a second, from the first to the last.
         camera: newest calibration; None without ``camera_info``.
-        diagnostics: values of the last message of the tracker while it was active.
+        diagnostics: newest values of the tracker while it was active, NaN left out.
         smoother_diagnostics: the same of the smoother.
         counts: messages by topic.
     """
@@ -96,6 +98,8 @@ class Recording:
     frames: list[RecordedFrame] = field(default_factory=list)
     smoothed: list[RecordedFrame] = field(default_factory=list)
     smoothed_share: float = math.nan
+    refined_images: int = 0
+    lag_p50_s: float = math.nan
     forecasts: list[HumanForecasts] = field(default_factory=list)
     forecast_rate_hz: float = 0.0
     camera: PinholeCamera | None = None
@@ -113,7 +117,7 @@ class Recording:
         if not path.exists():
             raise FileNotFoundError(f"there is no recording {path}; did the recorder start?")
         recording = cls()
-        refined: list[bool] = []
+        contacts: list[BodyContacts] = []
         foreseen_s: list[float] = []
         for connection, received_ns, data in _messages(path):
             topic = connection.topic
@@ -123,7 +127,7 @@ class Recording:
                 ours = topic.endswith(_SMOOTHED_TOPIC)
                 (recording.smoothed if ours else recording.frames).append(frame)
             elif connection.msgtype == "humor_ros/msg/BodyContacts":
-                refined.append(deserialize_message(data, BodyContacts).smoothed)
+                contacts.append(deserialize_message(data, BodyContacts))
             elif connection.msgtype == "humor_ros/msg/HumanForecasts":
                 recording.forecasts.append(deserialize_message(data, HumanForecasts))
                 if recording.forecasts[-1].forecasts:
@@ -134,14 +138,20 @@ class Recording:
                 status = deserialize_message(data, DiagnosticArray).status[0]
                 values = {item.key: item.value for item in status.values}
                 if values.get("active") == "true":
+                    known = {key: value for key, value in values.items() if value != "nan"}
                     if status.name.endswith(STATUS_NAME):
-                        recording.smoother_diagnostics = values
+                        recording.smoother_diagnostics |= known
                     else:
-                        recording.diagnostics = values
+                        recording.diagnostics |= known
         recording.frames = _in_order(recording.frames)
         recording.smoothed = _in_order(recording.smoothed)
+        refined = [told for told in contacts if told.smoothed]
+        if contacts:
+            recording.smoothed_share = len(refined) / len(contacts)
         if refined:
-            recording.smoothed_share = sum(refined) / len(refined)
+            stamps = {seconds_from_stamp(told.header.stamp) for told in refined}
+            recording.refined_images = len(stamps)
+            recording.lag_p50_s = float(np.median([told.lag for told in refined]))
         if len(foreseen_s) > 1:
             recording.forecast_rate_hz = (len(foreseen_s) - 1) / (foreseen_s[-1] - foreseen_s[0])
         return recording

@@ -28,7 +28,7 @@ from humor_ros.humor.online import OnlineSmoother
 from humor_ros.humor.outlook import Outlook
 from humor_ros.humor.weights import load_network
 from humor_ros.msg import HumanStates
-from humor_ros.priorities import be_nice
+from humor_ros.priorities import give_way
 from humor_ros.ros.camera_input import CameraInput
 from humor_ros.ros.configuration import existing_path
 from humor_ros.ros.log_bridge import LogBridge
@@ -264,7 +264,7 @@ def main(args: list[str] | None = None) -> None:
         bridge = LogBridge(node.get_logger())
         bridge.install()
         # The messages, too, give way to the tracker; the solver's threads give way to them.
-        be_nice(node.get_parameter("niceness").value)
+        give_way(node.get_parameter("niceness").value)
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         if node.autostart:

@@ -16,7 +16,7 @@ from humor_ros.training.published_config import PublishedConfig
 from humor_ros.training.published_noise import shaken_boxes
 from humor_ros.training.published_tracks import PublishedTrack, track_of
 from humor_ros.training.sequence_file import read_sequence
-from humor_ros.training.virtual_camera import angular_velocity_6d
+from humor_ros.wham.camera_input import camera_angular_velocity
 from humor_ros.wham.initialisation import neutral_rotations
 from humor_ros.wham.keypoints import centre_on_hips, initial_input, normalise_keypoints
 
@@ -140,7 +140,7 @@ class SequenceSource:
         return PublishedBatch(
             x=x[:, 1:],
             mask=mask[:, 1:],
-            cam_angvel=angular_velocity_6d(track.turns[None, cut][:, 1:]),
+            cam_angvel=camera_angular_velocity(track.turns[None, cut][:, 1:]),
             gravity=(world.mT[:, :, 1] * track.has_camera[cut][:, None])[None, 1:],
             img_features=self._features(track, cut)[None],
             bbox=bbox[:, 1:],

@@ -27,8 +27,9 @@ from humor_ros.training.published_noise import (
     smooth_boxes,
     unseen_joints,
 )
-from humor_ros.training.synthesis import contact_labels
-from humor_ros.training.virtual_camera import angular_velocity_6d, project
+from humor_ros.training.virtual_camera import project
+from humor_ros.wham.camera_input import camera_angular_velocity
+from humor_ros.wham.contacts import contact_labels
 from humor_ros.wham.initialisation import start_from_pose
 from humor_ros.wham.keypoints import normalise_keypoints
 
@@ -155,7 +156,7 @@ class MocapSource:
         )
         root = motion.rotations[:, :, 0]
         step = hips[:, 1:] - hips[:, :-1]
-        contact = contact_labels(feet + hips[:, :, None])
+        contact = contact_labels(feet + hips[:, :, None], one_sided_ends=True)
         contact = torch.where(self._treadmill[motion.clip][:, None, None], -1.0, contact)
         true_pixels = project(points + place, focal, image_size)
         known = torch.ones(size, dtype=torch.bool)
@@ -163,7 +164,7 @@ class MocapSource:
         return PublishedBatch(
             x=x[:, 1:],
             mask=unseen_joints(size, frames - 1, noise, generator),
-            cam_angvel=angular_velocity_6d(turn[:, :-1] @ turn[:, 1:].mT),
+            cam_angvel=camera_angular_velocity(turn[:, :-1] @ turn[:, 1:].mT),
             gravity=turn[:, 1:, :, 1],
             img_features=x.new_zeros(size, frames - 1, n_features),
             bbox=bbox[:, 1:],

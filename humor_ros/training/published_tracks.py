@@ -15,7 +15,7 @@ from humor_ros.body.model import BodyModel
 from humor_ros.training.mocap import MOCAP_FPS, ZUP_TO_YDOWN
 from humor_ros.training.published_config import PublishedDataConfig
 from humor_ros.training.sequence_file import PersonSequence
-from humor_ros.training.synthesis import contact_labels
+from humor_ros.wham.contacts import contact_labels
 from humor_ros.wham.keypoints import MIN_CONFIDENCE
 
 __all__ = ["PublishedTrack", "track_of"]
@@ -206,7 +206,7 @@ def _posed(
     centre = torch.from_numpy(camera @ np.array(ZUP_TO_YDOWN).T).float()
     hips = _where(has_trajectory, (world @ in_camera[..., None])[..., 0] + centre)
     feet = (posed.feet - posed.mid_hip[:, None]) @ world.mT + hips[:, None]
-    labels = contact_labels(feet[None])[0]
+    labels = contact_labels(feet, one_sided_ends=True)
     # Central differences: a label needs its neighbours' way too.
     near = torch.nn.functional.pad(has_trajectory.float(), (1, 1))
     sure = torch.stack((near[:-2], near[1:-1], near[2:])).bool().all(0)

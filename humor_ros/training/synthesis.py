@@ -24,15 +24,13 @@ from humor_ros.training.keypoint_noise import (
 )
 from humor_ros.training.mocap import MocapLibrary
 from humor_ros.training.virtual_camera import CameraBatch, place_cameras, project
+from humor_ros.wham.contacts import contact_labels
 from humor_ros.wham.initialisation import initial_keypoints, neutral_rotations
 from humor_ros.wham.keypoint_motion import keypoint_motion
 from humor_ros.wham.keypoints import normalise_keypoints
 
-__all__ = ["TrainingBatch", "WindowSource", "contact_labels"]
+__all__ = ["TrainingBatch", "WindowSource"]
 
-#: Logistic contact label: half at 1 cm a frame (spec of WHAM, section 6).
-_CONTACT_SPEED_M = 0.01
-_CONTACT_SLOPE = 5.0 / 0.01
 _OUTSIDE_MARGIN = 0.02
 
 
@@ -87,23 +85,6 @@ class TrainingBatch:
     gravity: Tensor
     motion: Tensor
     physical: Tensor
-
-
-def contact_labels(feet_world: Tensor) -> Tensor:
-    """Contact probability from the speed of the feet.
-
-    Args:
-        feet_world: (B, T, 4, 3) metres, 30 fps.
-
-    Returns:
-        (B, T, 4) in (0, 1): 1 / (1 + exp(500 (v - 0.01 m/frame))), central differences.
-    """
-    before = torch.cat([feet_world[:, :1], feet_world[:, :-1]], 1)
-    after = torch.cat([feet_world[:, 1:], feet_world[:, -1:]], 1)
-    speed = (after - before).norm(dim=-1) / 2
-    speed[:, 0] *= 2
-    speed[:, -1] *= 2
-    return torch.sigmoid(-_CONTACT_SLOPE * (speed - _CONTACT_SPEED_M))
 
 
 class WindowSource:
@@ -186,7 +167,7 @@ class WindowSource:
             translation=camera.translation[:, 1:],
             root_world=root_world,
             root_velocity=velocity,
-            contact=contact_labels(world.feet + hips[:, :, None])[:, 1:],
+            contact=contact_labels(world.feet + hips[:, :, None], one_sided_ends=True)[:, 1:],
             rotation_camera_world=turn,
             gravity=self._gravity(turn[:, 1:], generator),
             motion=_motion_of(pixels, mask, bbox, camera),

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from humor_ros.geometry.rotation import axis_angle_to_matrix, matrix_to_rotation_6d
+from humor_ros.geometry.rotation import axis_angle_to_matrix
 from humor_ros.training.augmentation import heading_matrix
 from humor_ros.training.config import CameraConfig
+from humor_ros.wham.camera_input import camera_angular_velocity
 
-__all__ = ["CameraBatch", "angular_velocity_6d", "place_cameras", "project"]
+__all__ = ["CameraBatch", "place_cameras", "project"]
 
 _FPS = 30.0
 _NEAREST_M = 0.6
@@ -42,12 +43,6 @@ class CameraBatch:
     focal: Tensor
     angular_velocity: Tensor
     rotation_previous_current: Tensor
-
-
-def angular_velocity_6d(rotation_previous_current: Tensor, fps: float = _FPS) -> Tensor:
-    """WHAM's camera input: (6D of R_{k-1} R_k^T minus the identity) * fps, (..., 6)."""
-    identity = rotation_previous_current.new_tensor([1.0, 0.0, 0.0, 0.0, 1.0, 0.0])
-    return (matrix_to_rotation_6d(rotation_previous_current) - identity) * fps
 
 
 def project(points: Tensor, focal: Tensor, image_size: Tensor) -> Tensor:
@@ -149,6 +144,6 @@ def place_cameras(
         translation=seen + centre[:, None],
         image_size=image_size,
         focal=focal,
-        angular_velocity=angular_velocity_6d(relative @ error),
+        angular_velocity=camera_angular_velocity(relative @ error),
         rotation_previous_current=relative @ error,
     )

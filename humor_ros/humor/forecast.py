@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from humor_ros.humor.frozen_roll_out import FrozenPrior
 from humor_ros.humor.mirror import REFLECTION, mirrored_state
 from humor_ros.humor.networks import HumorNetwork
-from humor_ros.humor.rollout import roll_out
 from humor_ros.humor.state import FRAME_RATE, MotionState
 
 __all__ = ["Forecast", "ForecastConfig", "forecast"]
@@ -103,7 +103,7 @@ class Forecast:
 
 @torch.no_grad()
 def forecast(
-    network: HumorNetwork,
+    network: HumorNetwork | FrozenPrior,
     state: MotionState,
     config: ForecastConfig | None = None,
     *,
@@ -112,7 +112,7 @@ def forecast(
     """Look ahead.
 
     Args:
-        network: the networks.
+        network: the networks; a frozen prior saves copying their weights at every call.
         state: (B,) newest states in a world with the ground at z = 0, z up.
         config: how far and how surely.
         generator: of the samples.
@@ -122,33 +122,35 @@ def forecast(
         than 12 m/s, are replaced by straight motion.
     """
     config = config or ForecastConfig()
+    prior = FrozenPrior(network) if isinstance(network, HumorNetwork) else network
     steps = max(1, round(config.horizon_s * FRAME_RATE))
     people, count = state.trans.shape[0], config.samples
-    both = MotionState.cat([state, mirrored_state(state)])
-    rolled = roll_out(network, both, n_steps=steps, canonicalize=True, uncanonicalize=True).states
-    mean = rolled.map(lambda part: part[:people])
-    mirror = rolled.joints[people:, :, 0] * rolled.joints.new_tensor(REFLECTION)
+    state = state.without_contacts()
     many = state.map(lambda part: part.repeat_interleave(count, dim=0))
-    drawn = roll_out(
-        network,
-        many,
-        n_steps=steps,
-        canonicalize=True,
-        uncanonicalize=True,
-        sample=True,
+    noise = torch.randn(
+        steps,
+        people * count,
+        prior.config.latent_size,
         generator=generator,
-    ).states
-    time = torch.arange(1, steps + 1, dtype=mean.trans.dtype) / FRAME_RATE
+        dtype=state.trans.dtype,
+        device=state.trans.device,
+    )
+    mean = prior.roll_out(
+        MotionState.cat([state, mirrored_state(state), many]), steps, noise=noise, whole=people
+    )
+    alone, mirror, drawn = mean.root.split((people, people, people * count))
+    mirror = mirror * mirror.new_tensor(REFLECTION)
+    time = torch.arange(1, steps + 1, dtype=alone.dtype) / FRAME_RATE
     start = state.joints[:, 0]
     straight = _straight(start, state.trans_vel, time, config.decay_s)
-    root, sane = _sane(mean.joints[:, :, 0], straight, start, time)
+    root, sane = _sane(alone, straight, start, time)
     root = 0.5 * (root + _sane(mirror, straight, start, time)[0])
     speed = state.joints_vel.norm(dim=-1).mean(dim=1, keepdim=True)
     still = torch.exp(-(speed / config.still_m_s).square())
     share = config.velocity_share + (1.0 - config.velocity_share) * still
     blended = root + share[..., None] * (straight - root)
     samples, _ = _sane(
-        drawn.joints[:, :, 0],
+        drawn,
         straight.repeat_interleave(count, dim=0),
         start.repeat_interleave(count, dim=0),
         time,
@@ -171,10 +173,10 @@ def forecast(
         root_covariance=covariance,
         joints=joints + blended[:, :, None],
         root_orient=torch.where(
-            sane[:, None, None, None], mean.root_orient, state.root_orient[:, None]
+            sane[:, None, None, None], mean.rotations[:, :, 0], state.root_orient[:, None]
         ),
         pose_body=torch.where(
-            sane[:, None, None, None, None], mean.pose_body, state.pose_body[:, None]
+            sane[:, None, None, None, None], mean.rotations[:, :, 1:], state.pose_body[:, None]
         ),
         samples=samples,
     )

@@ -16,7 +16,7 @@ from torch import Tensor
 from humor_ros.humor.packed import PackedState
 from humor_ros.humor.state import NUM_JOINTS
 
-__all__ = ["StepLimits"]
+__all__ = ["StepLimits", "limit_constants"]
 
 #: Largest changes in a frame: place, m; its velocity, m/s; turn, rad; turning, rad/s; joints'
 #: turns, rad; joints, m; their velocities, m/s. The recordings stay within them.
@@ -50,16 +50,16 @@ class StepLimits:
     def changes(raw: Tensor) -> Tensor:
         """(B, 216) what the decoder writes, shortened where it is too much for a frame."""
         triples = raw.unflatten(-1, (-1, 3))
-        return _shortened(triples, _constants(raw.dtype, raw.device)[0]).flatten(-2)
+        return _shortened(triples, limit_constants(raw.dtype, raw.device)[0]).flatten(-2)
 
     def state(self, state: PackedState) -> PackedState:
         """States (B) slowed down, and lifted or lowered to the ground."""
         vectors = _shortened(
-            state.vectors, _constants(state.vectors.dtype, state.vectors.device)[1]
+            state.vectors, limit_constants(state.vectors.dtype, state.vectors.device)[1]
         )
         lowest = state.joints[..., 2].amin(dim=-1)
         shift = torch.minimum(torch.maximum(lowest, self.low), self.high) - lowest
-        up = _constants(vectors.dtype, vectors.device)[2]
+        up = limit_constants(vectors.dtype, vectors.device)[2]
         return PackedState(vectors + shift[..., None, None] * up, state.rotations)
 
 
@@ -69,7 +69,7 @@ def _shortened(vectors: Tensor, longest: Tensor) -> Tensor:
 
 
 @cache
-def _constants(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+def limit_constants(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """Longest changes (72, 1), longest vectors (47, 1), and what a lift changes (47, 3)."""
     with torch.inference_mode(False):
         changes = torch.tensor([value for value, count in _CHANGES for _ in range(count)])

@@ -15,6 +15,7 @@ import torch
 from humor_ros.body import BodyModel
 from humor_ros.humor.capsules import BodyCapsules
 from humor_ros.humor.forecast import Forecast, ForecastConfig, forecast
+from humor_ros.humor.frozen_roll_out import FrozenPrior
 from humor_ros.humor.networks import HumorNetwork
 from humor_ros.humor.newest_motion import NewestMotion, newest_state
 from humor_ros.humor.state import FRAME_RATE, NUM_JOINTS, MotionState
@@ -113,7 +114,7 @@ class Outlook:
         seed: int = 0,
     ) -> None:
         self.config = config or OutlookConfig()
-        self._network = network
+        self._prior = FrozenPrior(network)
         self._body, self._solver_body = body, SolverBody(body)
         self._generator = torch.Generator().manual_seed(seed)
         self._roll_outs: dict[str, _RollOut] = {}
@@ -136,7 +137,7 @@ class Outlook:
             for motion, height in zip(people, grounds, strict=True)
         ]
         told = forecast(
-            self._network, MotionState.stack(states, dim=0), self._roll_out,
+            self._prior, MotionState.stack(states, dim=0), self._roll_out,
             generator=self._generator,
         )  # fmt: skip
         before = self._roll_outs

@@ -10,11 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from humor_ros.humor.config import HumorConfig
@@ -29,21 +27,17 @@ class _Norm:
 
     groups: int
     epsilon: float
-    scale: NDArray[Any]
-    shift: NDArray[Any]
+    scale: Tensor
+    shift: Tensor
 
     def __call__(self, hidden: Tensor) -> Tensor:
-        """Normalise (B, width) in place."""
-        values = hidden.numpy()
-        grouped = values.reshape(len(values), self.groups, -1)
+        """Normalise (B, width); it is overwritten."""
+        grouped = hidden.numpy().reshape(len(hidden), self.groups, -1)
         variance = np.einsum("bgc,bgc->bg", grouped, grouped)
         variance /= grouped.shape[2]
         variance += self.epsilon
-        grouped /= np.sqrt(variance)[..., None]
-        values *= self.scale
-        values += self.shift
-        np.maximum(values, 0.0, out=values)
-        return hidden
+        grouped *= np.reciprocal(np.sqrt(variance))[..., None]
+        return torch.addcmul(self.shift, hidden, self.scale).relu_()
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +81,8 @@ class _Layers:
                 _Norm(
                     norm.num_groups,
                     norm.eps,
-                    norm.weight.detach().numpy().copy(),
-                    norm.bias.detach().numpy().copy(),
+                    norm.weight.detach().clone(),
+                    norm.bias.detach().clone(),
                 )
                 for norm in norms
             ),

@@ -40,24 +40,11 @@ _PACKED = (0, *range(3, 25), 1, 2, *range(25, 47))
 _EPSILON, _OFFSET = 1e-6, 1e-8
 
 
-def _levels() -> tuple[tuple[slice, slice | list[int]], ...]:
-    """Joints by depth below the root, and their parents; SMPL numbers joints by depth."""
-    levels: list[tuple[slice, slice | list[int]]] = []
-    start, stop = 0, 1
-    while stop < NUM_JOINTS:
-        after = stop
-        while after < NUM_JOINTS and SMPL_PARENTS[after] in range(start, stop):
-            after += 1
-        parents = list(SMPL_PARENTS[stop:after])
-        one_by_one = parents == list(range(parents[0], parents[0] + len(parents)))
-        all_one = len(set(parents)) == 1
-        where = slice(parents[0], parents[0] + (1 if all_one else len(parents)))
-        levels.append((slice(stop, after), where if one_by_one or all_one else parents))
-        start, stop = stop, after
-    return tuple(levels)
-
-
-_LEVELS = _levels()
+#: Each joint's parent, its ancestor in the second and in the fourth generation. Beyond the root
+#: (and it must not be its own parent) stands number 22, which is at rest.
+_ANCESTORS = [np.array([NUM_JOINTS if p < 0 else p for p in SMPL_PARENTS[:NUM_JOINTS]])]
+for _ in range(2):
+    _ANCESTORS.append(np.append(_ANCESTORS[-1], NUM_JOINTS)[_ANCESTORS[-1]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +171,8 @@ class _Bodies:
         self.first_angle = torch.atan2(frame.rotation[:, 1, 0], frame.rotation[:, 0, 0]).numpy()
         self.origin = -frame.shift[:, :2].T.numpy()
         self.pivot = offset[:, :2].T.numpy().astype(matrix.dtype)
-        self._above = np.empty_like(self._rigid)  # relative to the frame; places come last
+        self._local = np.zeros((4, 3, NUM_JOINTS + 1, people), matrix.dtype)
+        self._local[range(3), range(3), -1] = 1.0
         if rigid:
             bones, limits = RigidBones.of(packed), StepLimits.of(packed)
             self._rigid[3, :, 1:] = bones.bones.permute(2, 1, 0).numpy()
@@ -201,18 +189,14 @@ class _Bodies:
 
     def pose(self) -> None:
         """Put the joints where translation, rotations and bones have them."""
-        above, places = self._above, self._above[3]
-        above[:3, :, 0] = self.rotations[:, :, 0]
-        places[:, 0] = self.places[:, 0] + self._root
-        for joints, parents in _LEVELS:
-            np.einsum(
-                "mijb,kmjb->kijb",
-                above[:3, :, parents],
-                self._rigid[:, :, joints],
-                out=above[:, :, joints],
-            )
-            places[:, joints] += places[:, parents]
-        self.places[:, 1:] = places
+        self._local[:, :, :-1] = self._rigid
+        self._local[3, :, 0] = self.places[:, 0] + self._root
+        for ancestors in _ANCESTORS:  # each joint in its parent's frame, then the second's, ...
+            above = self._local.take(ancestors, axis=2)
+            below = self._local[:, :, :-1]
+            below[:] = np.einsum("mijb,kmjb->kijb", above[:3], below)
+            below[3] += above[3]
+        self.places[:, 1:] = self._local[3, :, :-1]
 
     def lift(self) -> None:
         """Lift or lower bodies whose lowest joint is not within its limits."""

@@ -19,10 +19,10 @@ from humor_ros.body import BodyModel
 from humor_ros.geometry import PinholeCamera, rotation_6d_to_matrix
 from humor_ros.io.track_file import FORMAT_VERSION, TrackFile
 from humor_ros.training.augmentation import sample_betas
-from humor_ros.training.config import CameraConfig, DataConfig, NoiseConfig
 from humor_ros.training.keypoint_noise import joint_visibility, keypoint_errors, swap_sides
 from humor_ros.training.mocap import ZUP_TO_YDOWN, MocapLibrary
 from humor_ros.training.synthesis import _leg_ratio, _pose_body
+from humor_ros.training.synthesis_config import CameraConfig, DataConfig, NoiseConfig
 from humor_ros.training.virtual_camera import place_cameras, project
 from humor_ros.types import CameraMotion, CameraMotionMode, Track, TrackingState
 from humor_ros.wham.models import load_models

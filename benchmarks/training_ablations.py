@@ -19,9 +19,10 @@ from pathlib import Path
 import torch
 
 from humor_ros.body.model import BodyModel
-from humor_ros.training.config import NoiseConfig, TrainConfig, load_train_config
+from humor_ros.training.config import TrainConfig
 from humor_ros.training.mocap import MocapLibrary
 from humor_ros.training.synthesis import WindowSource
+from humor_ros.training.synthesis_config import NoiseConfig
 from humor_ros.training.trainer import Trainer
 from humor_ros.training.validation import validate
 
@@ -70,7 +71,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    base = replace(load_train_config(CONFIG), steps=arguments.steps, validate_every=10**9)
+    base = replace(TrainConfig.load(CONFIG), steps=arguments.steps, validate_every=10**9)
     # The mean of the weights must not reach back to the beginning of so short a run.
     base = replace(base, optim=replace(base.optim, ema_decay=0.95, warmup_steps=50))
     body = BodyModel.load()

@@ -52,21 +52,21 @@ def wham(
 
     import torch
 
-    from humor_ros.training.config_file import read_config_file
+    from humor_ros.training.config_file import read_mapping, recipe_of
     from humor_ros.training.export import export_weights
     from humor_ros.training.trainer import Trainer
 
     logging.getLogger("humor_ros").setLevel(logging.INFO)
     torch.set_num_threads(threads)
-    recipe = "own" if config is None else read_config_file(config)[0]
+    recipe = "own" if config is None else recipe_of(read_mapping(config), config)
     trainer: _Trainer
     if recipe == "published":
-        from humor_ros.training.published_config import load_published_config
+        from humor_ros.training.published_config import PublishedConfig
         from humor_ros.training.published_run import make_trainer
 
         assert config is not None
         trainer = make_trainer(
-            load_published_config(config),
+            PublishedConfig.load(config),
             data,
             sequences,
             body,
@@ -102,14 +102,14 @@ def _own_trainer(
     import time
 
     from humor_ros.body.model import BodyModel
-    from humor_ros.training.config import TrainConfig, load_train_config
+    from humor_ros.training.config import TrainConfig
     from humor_ros.training.mocap import MocapLibrary
     from humor_ros.training.synthesis import WindowSource
     from humor_ros.training.trainer import Trainer
 
     if data is None:
         raise typer.BadParameter("give the folder of the shards", param_hint="--data")
-    settings = TrainConfig() if config is None else load_train_config(config)
+    settings = TrainConfig() if config is None else TrainConfig.load(config)
     model = BodyModel.load(body)
     sources = [
         WindowSource(

@@ -52,10 +52,10 @@ def train_humor(
     """Train HuMoR and write weights.safetensors and prior_gmm.npz, or score a prior."""
     import torch
 
-    from humor_ros.training.humor_config import HumorTrainConfig, load_humor_train_config
+    from humor_ros.training.humor_config import HumorTrainConfig
 
     torch.set_num_threads(threads)
-    settings = HumorTrainConfig() if config is None else load_humor_train_config(config)
+    settings = HumorTrainConfig() if config is None else HumorTrainConfig.load(config)
     if validate_only:
         _validate(data, body, settings.data, weights, picture)
         return

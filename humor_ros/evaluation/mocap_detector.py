@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from humor_ros.geometry import PinholeCamera
-from humor_ros.training.config import NoiseConfig
 from humor_ros.training.keypoint_noise import joint_visibility, keypoint_errors, swap_sides
+from humor_ros.training.synthesis_config import NoiseConfig
 from humor_ros.types import Array
 
 __all__ = ["MEASURED_NOISE", "NOISE_KINDS", "detect_keypoints", "noise_config"]

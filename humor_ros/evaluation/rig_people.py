@@ -17,9 +17,9 @@ from scipy.spatial.transform import Rotation
 from humor_ros.body import BodyModel
 from humor_ros.evaluation.rig_motion import CameraWay
 from humor_ros.geometry import PinholeCamera, rotation_6d_to_matrix
-from humor_ros.training.config import NoiseConfig
 from humor_ros.training.keypoint_noise import joint_visibility, keypoint_errors
 from humor_ros.training.mocap import MOCAP_FPS, ZUP_TO_YDOWN, MocapLibrary
+from humor_ros.training.synthesis_config import NoiseConfig
 from humor_ros.types import Array, Track, TrackingState
 
 __all__ = ["RigPerson", "detect_person", "draw_person"]

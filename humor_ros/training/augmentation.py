@@ -13,8 +13,8 @@ from humor_ros.geometry.rotation import (
     matrix_to_axis_angle,
     rotation_6d_to_matrix,
 )
-from humor_ros.training.config import DataConfig
 from humor_ros.training.mocap import MocapLibrary
+from humor_ros.training.synthesis_config import DataConfig
 
 __all__ = ["MotionBatch", "heading_matrix", "mirror_motion", "sample_betas", "sample_motion"]
 

@@ -9,25 +9,19 @@ from typing import Any, TypeVar, get_type_hints
 
 import yaml
 
-__all__ = ["RECIPES", "build_config", "read_config_file"]
+__all__ = ["RECIPES", "build_config", "read_mapping", "recipe_of"]
 
 _T = TypeVar("_T")
 #: Key ``recipe`` of a file: the training of the packaged weights (default), or the published one.
 RECIPES = ("own", "published")
 
 
-def read_config_file(path: str | Path) -> tuple[str, dict[str, Any]]:
-    """Read the recipe and the other values of a configuration.
-
-    Args:
-        path: YAML file.
-
-    Returns:
-        One of :data:`RECIPES`, and the values without the key ``recipe``.
+def read_mapping(path: str | Path) -> dict[str, Any]:
+    """Read the values of a YAML file; none at all of an empty one.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no YAML mapping, or the recipe is unknown.
+        ValueError: it is no YAML mapping.
     """
     path = Path(path)
     if not path.is_file():
@@ -39,10 +33,19 @@ def read_config_file(path: str | Path) -> tuple[str, dict[str, Any]]:
     values = {} if values is None else values
     if not isinstance(values, Mapping):
         raise ValueError(f"{path}: expected a mapping, got {values!r}")
+    return dict(values)
+
+
+def recipe_of(values: Mapping[str, Any], where: str | Path) -> str:
+    """The recipe that a configuration is for, one of :data:`RECIPES`.
+
+    Raises:
+        ValueError: it is unknown; ``where`` stands in the message.
+    """
     recipe = values.get("recipe", RECIPES[0])
     if recipe not in RECIPES:
-        raise ValueError(f"{path}: recipe must be one of {', '.join(RECIPES)}, got {recipe!r}")
-    return recipe, {key: value for key, value in values.items() if key != "recipe"}
+        raise ValueError(f"{where}: recipe must be one of {', '.join(RECIPES)}, got {recipe!r}")
+    return str(recipe)
 
 
 def build_config(cls: type[_T], values: Any, where: str) -> _T:

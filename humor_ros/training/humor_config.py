@@ -1,29 +1,27 @@
-"""Everything that a training run of HuMoR can be told, read from a YAML file and checked."""
+"""Everything that a training run of HuMoR can be told."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field, fields
 
-import yaml
-
+from humor_ros.field_checks import (
+    AT_LEAST_0,
+    AT_LEAST_1,
+    POSITIVE,
+    SHARE,
+    Rule,
+    check_fields,
+    one_of,
+)
 from humor_ros.humor.config import HumorConfig
+from humor_ros.training.run_config import RunConfig
 
 __all__ = [
     "HumorDataConfig",
     "HumorLossConfig",
     "HumorOptimConfig",
     "HumorTrainConfig",
-    "load_humor_train_config",
 ]
-
-
-def _require(owner: object, condition: bool, name: str, wanted: str) -> None:
-    if not condition:
-        value = getattr(owner, name)
-        raise ValueError(f"{type(owner).__name__}.{name} must be {wanted}, got {value}")
 
 
 @dataclass(frozen=True)
@@ -64,16 +62,13 @@ class HumorDataConfig:
     size_std: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("window_steps", "new_shapes_every"):
-            _require(self, getattr(self, name) >= 1, name, "at least 1")
-        for name in ("idle_share", "mirror_probability", "default_shape_share"):
-            _require(self, 0 <= getattr(self, name) <= 1, name, "in [0, 1]")
-        for name in ("betas_std", "distinct_shapes", "size_std"):
-            _require(self, getattr(self, name) >= 0, name, "at least 0")
-        _require(self, 0 <= self.other_arms <= 1, "other_arms", "in [0, 1]")
-        _require(self, self.betas_limit > 0, "betas_limit", "positive")
-        _require(self, self.slowest > 0, "slowest", "positive")
-        _require(self, self.fastest >= max(1.0, self.slowest), "fastest", "at least 1 and slowest")
+        shares = ("idle_share", "mirror_probability", "default_shape_share", "other_arms")
+        check_fields(self, SHARE, *shares)
+        check_fields(self, AT_LEAST_1, "window_steps", "new_shapes_every")
+        check_fields(self, AT_LEAST_0, "betas_std", "distinct_shapes", "size_std")
+        check_fields(self, POSITIVE, "betas_limit", "slowest")
+        least = max(1.0, self.slowest)
+        check_fields(self, Rule("at least 1 and slowest", lambda value: value >= least), "fastest")
 
 
 @dataclass(frozen=True)
@@ -99,8 +94,7 @@ class HumorLossConfig:
     forecast: float = 0.0
 
     def __post_init__(self) -> None:
-        for entry in fields(self):
-            _require(self, getattr(self, entry.name) >= 0, entry.name, "at least 0")
+        check_fields(self, AT_LEAST_0, *(entry.name for entry in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -178,20 +172,15 @@ class HumorOptimConfig:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        _require(self, self.optimiser in ("adamax", "adamw"), "optimiser", "'adamax' or 'adamw'")
-        _require(
-            self, self.schedule in ("milestones", "cosine"), "schedule", "'milestones' or 'cosine'"
-        )
-        for name in (
-            *("batch_size", "forecast_steps", "forecast_batch", "forecast_every"),
-            "forecast_pieces",
-        ):
-            _require(self, getattr(self, name) >= 1, name, "at least 1")
-        for name in ("single_steps", "pool_size", "warmup_steps"):
-            _require(self, getattr(self, name) >= 0, name, "at least 0")
-        for name in ("learning_rate", "clip_norm"):
-            _require(self, getattr(self, name) > 0, name, "positive")
-        for name in (
+        check_fields(self, one_of("adamax", "adamw"), "optimiser")
+        check_fields(self, one_of("milestones", "cosine"), "schedule")
+        counts = ("batch_size", "forecast_steps", "forecast_batch", "forecast_every")
+        check_fields(self, AT_LEAST_1, *counts, "forecast_pieces")
+        check_fields(self, AT_LEAST_0, "single_steps", "pool_size", "warmup_steps")
+        check_fields(self, POSITIVE, "learning_rate", "clip_norm")
+        check_fields(
+            self,
+            SHARE,
             "final_rate",
             "ema_decay",
             "kl_anneal",
@@ -204,28 +193,22 @@ class HumorOptimConfig:
             "dropout",
             "blur",
             "weight_decay",
-        ):
-            _require(self, 0 <= getattr(self, name) <= 1, name, "in [0, 1]")
-        _require(
-            self,
-            self.supervised_until <= self.own_output_from,
-            "own_output_from",
-            f"at least supervised_until ({self.supervised_until})",
         )
+        supervised = self.supervised_until
+        later = Rule(f"at least supervised_until ({supervised})", lambda v: v >= supervised)
+        check_fields(self, later, "own_output_from")
 
 
 @dataclass(frozen=True)
-class HumorTrainConfig:
+class HumorTrainConfig(RunConfig):
     """A whole training run; the defaults are the published ones but for the number of steps.
 
     Attributes:
         network: sizes of the networks.
         data, loss, optim: see there.
         steps: length of the run; with a time limit it may stop earlier and be resumed.
-        validate_every, snapshot_every, log_every: steps between these.
         mixture_components: Gaussians over initial states.
         mixture_frames: frames that the mixture is fitted to.
-        seed: of initial weights and of all sampling.
     """
 
     network: HumorConfig = field(default_factory=HumorConfig)
@@ -238,78 +221,7 @@ class HumorTrainConfig:
     log_every: int = 50
     mixture_components: int = 12
     mixture_frames: int = 40_000
-    seed: int = 1
 
     def __post_init__(self) -> None:
-        for entry in fields(self):
-            if entry.type == "int" and entry.name != "seed":
-                _require(self, getattr(self, entry.name) >= 1, entry.name, "at least 1")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain nested dictionary, readable by :meth:`from_dict`."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any], where: str = "config") -> HumorTrainConfig:
-        """Build a configuration from nested mappings; absent keys keep their defaults.
-
-        Raises:
-            ValueError: a key is unknown or a value out of range; ``where`` stands in the message.
-        """
-        rooms = {
-            "network": HumorConfig,
-            "data": HumorDataConfig,
-            "loss": HumorLossConfig,
-            "optim": HumorOptimConfig,
-        }
-        arguments: dict[str, Any] = dict(_known(cls, values, where))
-        for name, room in rooms.items():
-            if name in arguments:
-                place = f"{where}.{name}"
-                arguments[name] = _made(room, _known(room, arguments[name], place), place)
-        return _made(cls, arguments, where)
-
-
-def load_humor_train_config(path: str | Path) -> HumorTrainConfig:
-    """Read a training configuration from YAML.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is no YAML mapping, a key is unknown or a value is out of range.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no training configuration at {path}")
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not readable YAML ({error})") from error
-    return HumorTrainConfig.from_dict({} if values is None else values, str(path))
-
-
-def _known(cls: type, values: Any, where: str) -> dict[str, Any]:
-    """The values of one room, lists as tuples, or an error that names the key."""
-    if not isinstance(values, Mapping):
-        raise ValueError(f"{where}: expected a mapping, got {values!r}")
-    types = {entry.name: entry.type for entry in fields(cls)}
-    unknown = sorted(set(values) - set(types))
-    if unknown:
-        raise ValueError(f"{where}: unknown keys {unknown}; known are {sorted(types)}")
-    plain: dict[str, Any] = {}
-    for name, value in values.items():
-        if types[name] in ("int", "float"):
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not number or (types[name] == "int" and value != int(value)):
-                raise ValueError(f"{where}.{name}: expected {types[name]}, got {value!r}")
-            value = int(value) if types[name] == "int" else float(value)
-        elif types[name] == "bool" and not isinstance(value, bool):
-            raise ValueError(f"{where}.{name}: expected true or false, got {value!r}")
-        plain[name] = tuple(value) if isinstance(value, list) else value
-    return plain
-
-
-def _made(cls: type, arguments: dict[str, Any], where: str) -> Any:
-    try:
-        return cls(**arguments)
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from error
+        super().__post_init__()
+        check_fields(self, AT_LEAST_1, "steps", "mixture_components", "mixture_frames")

@@ -19,9 +19,9 @@ from torch import Tensor
 from humor_ros.geometry.rotation import rotation_6d_to_matrix
 from humor_ros.humor.body import HumorBody
 from humor_ros.humor.state import FRAME_RATE, NUM_CONTACTS, NUM_JOINTS, MotionState
-from humor_ros.training.config import DataConfig
 from humor_ros.training.humor_config import HumorDataConfig
 from humor_ros.training.mocap import ZUP_TO_YDOWN, MocapLibrary
+from humor_ros.training.synthesis_config import DataConfig
 
 __all__ = ["ClipTable", "MocapMotions", "MotionSource", "RecordedStates", "differentiated"]
 

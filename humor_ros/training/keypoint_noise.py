@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from humor_ros.body.skeleton import COCO17_FLIP
-from humor_ros.training.config import NoiseConfig
+from humor_ros.training.synthesis_config import NoiseConfig
 
 __all__ = [
     "autoregressive_noise",

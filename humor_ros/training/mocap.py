@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from humor_ros.geometry.rotation import axis_angle_to_matrix, matrix_to_rotation_6d
-from humor_ros.training.config import DataConfig
+from humor_ros.training.synthesis_config import DataConfig
 
 __all__ = ["MOCAP_FPS", "ZUP_TO_YDOWN", "MocapLibrary", "MotionWindow"]
 

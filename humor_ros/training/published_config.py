@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
+from typing import ClassVar
 
-from humor_ros.training.config_file import build_config, read_config_file
+from humor_ros.field_checks import (
+    AT_LEAST_0,
+    AT_LEAST_1,
+    ORDERED_POSITIVE,
+    POSITIVE,
+    SHARE,
+    Rule,
+    check_fields,
+    one_of,
+)
 from humor_ros.training.published_loss_weights import PublishedLossWeights
+from humor_ros.training.run_config import RunConfig
 from humor_ros.wham.config import WhamConfig
 
 __all__ = [
@@ -16,16 +25,15 @@ __all__ = [
     "PublishedDataConfig",
     "PublishedNoiseConfig",
     "PublishedOptimConfig",
-    "load_published_config",
 ]
 
 #: Name of the source that projects motion capture; all others are folders of sequences.
 MOCAP = "mocap"
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise ValueError(message)
+_SHARES = Rule(
+    "a source with a positive share, none negative",
+    lambda value: bool(value) and min(value.values()) >= 0 and sum(value.values()) > 0,
+)
+_GENDERS = Rule("by 'female' and 'male' alone", lambda value: set(value) <= {"female", "male"})
 
 
 @dataclass(frozen=True)
@@ -63,17 +71,11 @@ class PublishedDataConfig:
     bodies: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _require(self.clip_frames >= 2, f"data.clip_frames must be >= 2, got {self.clip_frames}")
-        _require(self.window_stride >= 1, "data.window_stride must be at least 1")
-        _require(self.speed_factor >= 1, "data.speed_factor must be at least 1")
-        _require(0 < self.epoch_share <= 1, "data.epoch_share must be in (0, 1]")
-        shares = list(self.sources.values())
-        _require(
-            bool(shares) and min(shares) >= 0 and sum(shares) > 0,
-            f"data.sources must name a source with a positive share, got {self.sources}",
-        )
-        unknown = sorted(set(self.bodies) - {"female", "male"})
-        _require(not unknown, f"data.bodies: unknown {unknown}; known are 'female' and 'male'")
+        check_fields(self, Rule("at least 2", lambda value: value >= 2), "clip_frames")
+        check_fields(self, AT_LEAST_1, "window_stride", "speed_factor")
+        check_fields(self, Rule("in (0, 1]", lambda value: 0 < value <= 1), "epoch_share")
+        check_fields(self, _SHARES, "sources")
+        check_fields(self, _GENDERS, "bodies")
 
 
 @dataclass(frozen=True)
@@ -103,11 +105,8 @@ class PublishedCameraConfig:
     time_jitter: float = 0.2
 
     def __post_init__(self) -> None:
-        _require(0 <= self.moving_share <= 1, "camera.moving_share must be in [0, 1]")
-        _require(
-            0 < self.depth_m[0] <= self.depth_m[1],
-            f"camera.depth_m must be [low, high], positive, got {self.depth_m}",
-        )
+        check_fields(self, SHARE, "moving_share")
+        check_fields(self, ORDERED_POSITIVE, "depth_m")
 
     @property
     def focal(self) -> float:
@@ -143,10 +142,8 @@ class PublishedNoiseConfig:
     box_median_frames: int = 15
 
     def __post_init__(self) -> None:
-        for name in ("peak_probability", "mask_probability"):
-            value = getattr(self, name)
-            _require(0 <= value <= 1, f"noise.{name} must be in [0, 1], got {value}")
-        _require(self.box_median_frames % 2 == 1, "noise.box_median_frames must be odd")
+        check_fields(self, SHARE, "peak_probability", "mask_probability")
+        check_fields(self, Rule("odd", lambda value: value % 2 == 1), "box_median_frames")
 
 
 @dataclass(frozen=True)
@@ -178,10 +175,8 @@ class PublishedOptimConfig:
     standing_start: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "epochs", "learning_rate", "decay", "clip_norm"):
-            value = getattr(self, name)
-            _require(value > 0, f"optim.{name} must be positive, got {value}")
-        _require(self.steps_per_epoch >= 0, "optim.steps_per_epoch must not be negative")
+        check_fields(self, POSITIVE, "batch_size", "epochs", "learning_rate", "decay", "clip_norm")
+        check_fields(self, AT_LEAST_0, "steps_per_epoch")
 
     def rate_factor(self, epoch: int) -> float:
         """What both rates are multiplied by in this epoch."""
@@ -189,7 +184,7 @@ class PublishedOptimConfig:
 
 
 @dataclass(frozen=True)
-class PublishedConfig:
+class PublishedConfig(RunConfig):
     """A whole run.
 
     Attributes:
@@ -199,10 +194,11 @@ class PublishedConfig:
         device: "auto", "cpu" or "cuda"; precision: "float32", or mixed with "bfloat16" or
             "float16".
         tensorboard: whether curves are written for TensorBoard too.
-        log_every, snapshot_every: steps; validate_every: epochs, and at the end.
+        validate_every: epochs between validations; there is one at the end too.
         validation_clips: drawn once, by the seed.
-        seed: of initial weights and of all chance.
     """
+
+    RECIPE: ClassVar[str | None] = "published"
 
     network: WhamConfig = field(default_factory=WhamConfig)
     data: PublishedDataConfig = field(default_factory=PublishedDataConfig)
@@ -215,35 +211,12 @@ class PublishedConfig:
     device: str = "auto"
     precision: str = "float32"
     tensorboard: bool = False
-    log_every: int = 10
-    snapshot_every: int = 250
     validate_every: int = 1
     validation_clips: int = 64
     seed: int = 42
 
     def __post_init__(self) -> None:
-        for name in ("log_every", "snapshot_every", "validate_every", "validation_clips"):
-            _require(getattr(self, name) > 0, f"{name} must be positive")
-        for name, choices in (
-            ("device", ("auto", "cpu", "cuda")),
-            ("precision", ("float32", "bfloat16", "float16")),
-        ):
-            value = getattr(self, name)
-            _require(value in choices, f"{name} must be one of {choices}, got {value!r}")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain nested dictionary."""
-        return asdict(self)
-
-
-def load_published_config(path: str | Path) -> PublishedConfig:
-    """Read a configuration with ``recipe: published`` from YAML.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is no YAML mapping, a key is unknown or a value is out of range.
-    """
-    recipe, values = read_config_file(path)
-    if recipe != "published":
-        raise ValueError(f"{path} is for the recipe {recipe!r}, not 'published'")
-    return build_config(PublishedConfig, values, str(path))
+        super().__post_init__()
+        check_fields(self, AT_LEAST_1, "validation_clips")
+        check_fields(self, one_of("auto", "cpu", "cuda"), "device")
+        check_fields(self, one_of("float32", "bfloat16", "float16"), "precision")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from humor_ros.field_checks import AT_LEAST_0, check_fields, one_of
+
 __all__ = ["STAGE1", "STAGE2", "STAGE2_BEDLAM", "PublishedLossWeights"]
 
 
@@ -42,14 +44,9 @@ class PublishedLossWeights:
     velocity_bound: str = "batch"
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name != "velocity_bound" and value < 0:
-                raise ValueError(f"loss.{field.name} must not be negative, got {value}")
-        if self.velocity_bound not in ("batch", "window"):
-            raise ValueError(
-                f"loss.velocity_bound must be 'batch' or 'window', got {self.velocity_bound!r}"
-            )
+        numbers = [entry.name for entry in fields(self) if entry.name != "velocity_bound"]
+        check_fields(self, AT_LEAST_0, *numbers)
+        check_fields(self, one_of("batch", "window"), "velocity_bound")
 
 
 STAGE1 = PublishedLossWeights()

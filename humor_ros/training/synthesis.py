@@ -14,7 +14,6 @@ from torch import Tensor
 from humor_ros.body.model import BodyModel
 from humor_ros.geometry.rotation import axis_angle_to_matrix, matrix_to_rotation_6d
 from humor_ros.training.augmentation import MotionBatch, sample_motion
-from humor_ros.training.config import CameraConfig, DataConfig, NoiseConfig
 from humor_ros.training.keypoint_definition import definition_offsets
 from humor_ros.training.keypoint_noise import (
     joint_visibility,
@@ -23,6 +22,7 @@ from humor_ros.training.keypoint_noise import (
     swap_sides,
 )
 from humor_ros.training.mocap import MocapLibrary
+from humor_ros.training.synthesis_config import CameraConfig, DataConfig, NoiseConfig
 from humor_ros.training.virtual_camera import CameraBatch, place_cameras, project
 from humor_ros.wham.contacts import contact_labels
 from humor_ros.wham.initialisation import initial_keypoints, neutral_rotations

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from humor_ros.geometry.rotation import axis_angle_to_matrix
 from humor_ros.training.augmentation import heading_matrix
-from humor_ros.training.config import CameraConfig
+from humor_ros.training.synthesis_config import CameraConfig
 from humor_ros.wham.camera_input import camera_angular_velocity
 
 __all__ = ["CameraBatch", "place_cameras", "project"]

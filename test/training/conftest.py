@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from humor_ros.body.model import BodyModel
-from humor_ros.training.config import DataConfig, OptimConfig, TrainConfig
+from humor_ros.training.config import OptimConfig, TrainConfig
 from humor_ros.training.mocap import MocapLibrary
+from humor_ros.training.synthesis_config import DataConfig
 from humor_ros.wham.config import WhamConfig
 
 

@@ -16,7 +16,7 @@ from humor_ros.training.augmentation import (
     mix_limbs,
     sample_motion,
 )
-from humor_ros.training.config import DataConfig
+from humor_ros.training.synthesis_config import DataConfig
 
 
 @pytest.fixture

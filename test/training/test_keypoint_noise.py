@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-from humor_ros.training.config import NoiseConfig
 from humor_ros.training.keypoint_noise import (
     JOINT_GAIN,
     autoregressive_noise,
@@ -17,6 +16,7 @@ from humor_ros.training.keypoint_noise import (
     smoothed_boxes,
     swap_sides,
 )
+from humor_ros.training.synthesis_config import NoiseConfig
 
 PLAIN = NoiseConfig(
     strength_range=(1.0, 1.0),

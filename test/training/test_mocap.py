@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from humor_ros.geometry.rotation import rotation_6d_to_matrix
-from humor_ros.training.config import DataConfig
 from humor_ros.training.mocap import MocapLibrary
+from humor_ros.training.synthesis_config import DataConfig
 
 
 def test_an_upright_person_stands_against_gravity_of_the_y_down_world(library):

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from humor_ros.training.config import load_train_config
+from humor_ros.training.config import TrainConfig
 from humor_ros.training.published_config import (
     PublishedConfig,
     PublishedDataConfig,
     PublishedOptimConfig,
-    load_published_config,
 )
 from humor_ros.training.published_loss_weights import STAGE1, STAGE2, STAGE2_BEDLAM
 from humor_ros.wham.config import FULL_SIZE
@@ -21,11 +20,11 @@ FOLDER = Path(__file__).parents[2] / "config" / "train"
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("wham_published_*.yaml")), ids=lambda p: p.name)
 def test_every_configuration_loads(path: Path) -> None:
-    assert load_published_config(path).optim.epochs > 0
+    assert PublishedConfig.load(path).optim.epochs > 0
 
 
 def load(name: str) -> PublishedConfig:
-    return load_published_config(FOLDER / f"wham_published_{name}.yaml")
+    return PublishedConfig.load(FOLDER / f"wham_published_{name}.yaml")
 
 
 def test_stage_1_is_published_and_the_default() -> None:
@@ -58,9 +57,9 @@ def test_stage_2_is_published(name, weights, epochs, milestones) -> None:
 
 def test_the_recipes_are_not_mixed_up() -> None:
     with pytest.raises(ValueError, match="published"):
-        load_train_config(FOLDER / "wham_published_stage1.yaml")
+        TrainConfig.load(FOLDER / "wham_published_stage1.yaml")
     with pytest.raises(ValueError, match="own"):
-        load_published_config(FOLDER / "wham_default_frames.yaml")
+        PublishedConfig.load(FOLDER / "wham_default_frames.yaml")
 
 
 @pytest.mark.parametrize(
@@ -69,7 +68,7 @@ def test_the_recipes_are_not_mixed_up() -> None:
         ("recipe: published\nlearning_rate: 1", "learning_rate"),
         ("recipe: published\noptim: {epochs: 1.5}", "epochs"),
         ("recipe: published\nprecision: float8", "precision"),
-        ("recipe: published\nloss: {pose: -1}", "loss.pose"),
+        ("recipe: published\nloss: {pose: -1}", r"Weights\.pose must be at least 0"),
         ("recipe: published\ndata: {sources: {mocap: 0}}", "sources"),
         ("recipe: other", "recipe"),
     ],
@@ -78,7 +77,7 @@ def test_a_wrong_value_is_an_error_that_names_it(tmp_path: Path, text: str, mess
     path = tmp_path / "wrong.yaml"
     path.write_text(text)
     with pytest.raises(ValueError, match=message) as caught:
-        load_published_config(path)
+        PublishedConfig.load(path)
     assert "wrong.yaml" in str(caught.value)
 
 

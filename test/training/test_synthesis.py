@@ -15,10 +15,10 @@ from humor_ros.geometry.rotation import (
     rotation_6d_to_matrix,
 )
 from humor_ros.training.augmentation import mirror_motion
-from humor_ros.training.config import CameraConfig, DataConfig, NoiseConfig
 from humor_ros.training.parallel_forward import roll_out
 from humor_ros.training.recipe_losses import camera_translation, weak_camera_targets
 from humor_ros.training.synthesis import WindowSource
+from humor_ros.training.synthesis_config import CameraConfig, DataConfig, NoiseConfig
 from humor_ros.training.virtual_camera import place_cameras, project
 from humor_ros.wham.camera_input import camera_angular_velocity
 from humor_ros.wham.contacts import contact_labels

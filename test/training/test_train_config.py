@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from humor_ros.training.config import TrainConfig, load_train_config, train_config_from_dict
+from humor_ros.training.config import TrainConfig
 
 PACKAGED = Path(__file__).parents[2] / "config" / "train"
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGED.glob("wham_default*.yaml")), ids=lambda p: p.name)
 def test_packaged_configurations_load(path):
-    assert load_train_config(path).steps > 0
+    assert TrainConfig.load(path).steps > 0
 
 
 def test_a_configuration_survives_its_dictionary():
     config = TrainConfig(steps=12)
-    assert train_config_from_dict(config.to_dict()) == config
+    assert TrainConfig.from_dict(config.to_dict()) == config
 
 
 @pytest.mark.parametrize(
@@ -41,9 +41,9 @@ def test_mistakes_are_named(tmp_path, text, message):
     path = tmp_path / "config.yaml"
     path.write_text(text)
     with pytest.raises(ValueError, match=message):
-        load_train_config(path)
+        TrainConfig.load(path)
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nowhere\.yaml"):
-        load_train_config(tmp_path / "nowhere.yaml")
+        TrainConfig.load(tmp_path / "nowhere.yaml")

@@ -47,6 +47,9 @@ _RESTART_S = 1.0
 _ABSENT_S = 0.5
 #: Share of the time that solving may take, by the times measured so far.
 _BUSY_SHARE = 0.9
+#: Share that it would have to take from which on fewer people are smoothed: others would be told
+#: late or not at all, and nobody in time.
+_OVERLOADED_SHARE = 1.2
 #: How fast the measured time of a hop follows.
 _TIME_SHARE = 0.2
 #: A person who fell too far behind is not smoothed again before this time.
@@ -121,10 +124,14 @@ class OnlineSmoother:
     @property
     def capacity(self) -> int:
         """How many people can be smoothed at the measured speed."""
+        return self._manageable(_BUSY_SHARE)
+
+    def _manageable(self, share: float) -> int:
+        """How many people can be smoothed if that may take so large a share of the time."""
         if self.hop_s <= 0.0:
             return self.config.max_people
         most_s = largest_batch(self.config.window) / FRAME_RATE
-        return max(1, min(self.config.max_people, int(_BUSY_SHARE * most_s / self.hop_s)))
+        return max(1, min(self.config.max_people, int(share * most_s / self.hop_s)))
 
     def reset(self) -> None:
         """Forget everybody, and images that were not told."""
@@ -208,6 +215,12 @@ class OnlineSmoother:
         person.restart(0)
         self.ground.leave(person.name)
         self._give_up(person)
+
+    def _shed_surplus(self) -> None:
+        """Stop smoothing the latest comers where all together cannot be smoothed in time."""
+        admitted = [person for person in self._people.values() if person.admitted]
+        for person in admitted[self._manageable(_OVERLOADED_SHARE) :]:
+            self._shed(person, person.last_stamp_s)
 
     def _close(self, name: str) -> None:
         person = self._people.pop(name, None)
@@ -308,6 +321,7 @@ class OnlineSmoother:
         if person.closing and (hop.last or report is None) and person in self._closing:
             self._closing.remove(person)
             self._end(person)
+        self._shed_surplus()
 
     def _note(self, person: OnlinePerson, report: HopReport, told: SmoothedFrames | None) -> None:
         window = person.window

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -31,6 +32,9 @@ __all__ = ["SmootherOutputs"]
 
 #: Images of one hop are told together.
 _BURST = 100
+#: Forecasts are drawn at most so often: for the eye that is enough, and thousands of points cost
+#: more than the forecast itself.
+_DRAWN_EVERY_S = 0.25
 
 
 class SmootherOutputs:
@@ -50,6 +54,7 @@ class SmootherOutputs:
         self._suffix = values["tf.suffix"]
         self._last = Header()
         self._last_stamp_s: float | None = None
+        self._drawn_s = float("-inf")
         #: Settings that may change while the node runs.
         self.contact_threshold = float(values["contact_threshold"])
         self.trajectory_s = float(values["markers.trajectory"])
@@ -133,7 +138,11 @@ class SmootherOutputs:
         world = _world(image)
         if self._forecasts.get_subscription_count():
             self._forecasts.publish(forecasts_message(forecasts, world, horizon_s))
+        now_s = time.monotonic()
+        if now_s < self._drawn_s + _DRAWN_EVERY_S:
+            return
         if self._forecast_markers.get_subscription_count():
+            self._drawn_s = now_s
             self._forecast_markers.publish(self._forecast_book.draw(forecasts, world))
 
     def wipe(self) -> None:

@@ -1,6 +1,8 @@
-"""The smoother's threads: one takes messages in, one solves, one rolls forecasts out.
+"""The smoother's threads: one takes messages in and tells forecasts, one solves and rolls out.
 
 The executor only queues. Whoever has something to tell publishes it, one at a time and in order.
+Solving and rolling out share a thread: two of thousands of small operations each hand Python's
+lock to and fro, and on a busy machine whoever has a low priority waits for every hand-over.
 """
 
 from __future__ import annotations
@@ -55,9 +57,9 @@ class SmootherWorker:
         self._input, self._outputs, self._reporter = messages, outputs, reporter
         self._period_s = 1.0 / values["forecast.rate"]
         self._budget = values["forecast.budget"]
-        self._niceness = values["niceness"]
         self._lock = threading.Lock()  # of the smoother
         self._publishing = threading.Lock()  # taken before the other, so that images stay in order
+        self._untold = threading.Event()  # somebody may have made images ready
         self._due = threading.Condition(self._lock)
         self._stopping = threading.Event()
         self.queue: MessageQueue[HumanStates] = MessageQueue(values["queue"])
@@ -66,12 +68,11 @@ class SmootherWorker:
         self.forecasts = FrameTimes()  # forecasts: age of the roll-out, time to make the message
         self.roll_outs = FrameTimes()  # roll-outs: people in place of latency, and their time
         self.message_at_s = float("-inf")
-        loops = {"taking in": self._take_in, "solving": self._solve}
-        if outlook is not None:
-            loops["foreseeing"] = self._foresee
+        self._renew_at_s = float("-inf")
+        loops = {"taking in": (self._take_in, 0), "solving": (self._work, values["niceness"])}
         self._threads = [
-            threading.Thread(target=self._run, args=(loop,), name=name, daemon=True)
-            for name, loop in loops.items()
+            threading.Thread(target=self._run, args=arguments, name=name, daemon=True)
+            for name, arguments in loops.items()
         ]
 
     def start(self) -> None:
@@ -110,9 +111,9 @@ class SmootherWorker:
                 "counts": dict(smoother.counts),
             }
 
-    def _run(self, loop: Callable[[], None]) -> None:
-        """One thread: nicer than others, and alive whatever a message brings about."""
-        be_nice(self._niceness)
+    def _run(self, loop: Callable[[], None], niceness: int) -> None:
+        """One thread: alive whatever a message brings about; solving gives way to messages."""
+        be_nice(niceness)
         while not self._stopping.is_set():
             try:
                 loop()
@@ -176,11 +177,15 @@ class SmootherWorker:
             self._due.notify_all()
         self._tell()
 
-    def _solve(self) -> None:
+    def _work(self) -> None:
+        """One roll-out, or one hop; waits while neither is due."""
+        if self._outlook is not None and time.monotonic() >= self._renew_at_s:
+            self._foresee(self._outlook)
         with self._due:
             hop = self._smoother.begin_hop()
             if hop is None:
-                self._due.wait(_WAKE_S)
+                until_s = self._renew_at_s - time.monotonic() if self._outlook else _WAKE_S
+                self._due.wait(min(_WAKE_S, max(0.001, until_s)))
                 return
         hop.solve()
         with self._lock:
@@ -197,33 +202,44 @@ class SmootherWorker:
         self._tell()
 
     def _tell(self) -> None:
-        """Publish what is ready; images stay in order because one thread at a time is here."""
-        with self._publishing:
-            with self._lock:
-                images = self._smoother.ready()
-                ground = self._smoother.ground.mean() if images else None
-                people, frames = self._smoother.ground.people, self._smoother.ground.frames
-            for image in images:
-                latency_s = self._outputs.publish(image)
-                lags = [human.lag_s for human in image.humans if human.smoothed]
-                self.times.add(time.monotonic(), latency_s, max(lags, default=0.0))
-            if images and ground is not None:
-                self._outputs.publish_ground(images[-1].image, ground, people, frames)
+        """Publish what is ready; images stay in order because one thread at a time does it.
 
-    def _foresee(self) -> None:
+        Nobody waits for whoever is at it: that thread looks again before it leaves.
+        """
+        self._untold.set()
+        while self._untold.is_set() and self._publishing.acquire(blocking=False):
+            try:
+                self._untold.clear()
+                self._publish()
+            finally:
+                self._publishing.release()
+
+    def _publish(self) -> None:
+        with self._lock:
+            images = self._smoother.ready()
+            ground = self._smoother.ground.mean() if images else None
+            people, frames = self._smoother.ground.people, self._smoother.ground.frames
+        for image in images:
+            latency_s = self._outputs.publish(image)
+            lags = [human.lag_s for human in image.humans if human.smoothed]
+            self.times.add(time.monotonic(), latency_s, max(lags, default=0.0))
+        if images and ground is not None:
+            self._outputs.publish_ground(images[-1].image, ground, people, frames)
+
+    def _foresee(self, outlook: Outlook) -> None:
         """Renew the roll-outs, as often as their share of the time allows."""
-        if self._outlook is None or not self._outputs.forecasts_wanted:
-            self._stopping.wait(_WAKE_S)
+        self._renew_at_s = time.monotonic() + _WAKE_S
+        if not self._outputs.forecasts_wanted:
             return
         with self._lock:
             people = self._smoother.newest_motions()
             grounds = [self._smoother.ground_height(motion) for motion in people]
         started_s = time.monotonic()
-        self._outlook.renew(people, grounds)
-        busy_s = time.monotonic() - started_s
+        outlook.renew(people, grounds)
+        now_s = time.monotonic()
         if people:
-            self.roll_outs.add(time.monotonic(), float(len(people)), busy_s)
-        self._stopping.wait(max(0.02, busy_s * (1.0 / self._budget - 1.0)))
+            self.roll_outs.add(now_s, float(len(people)), now_s - started_s)
+        self._renew_at_s = now_s + max(0.02, (now_s - started_s) * (1.0 / self._budget - 1.0))
 
     def _look(self, outlook: Outlook) -> None:
         """Publish the forecasts from the newest image."""

@@ -29,6 +29,11 @@ class WeightAverage:
         for name, parameter in network.named_parameters():
             self.values[name].lerp_(parameter.detach(), 1 - decay)
 
+    def copy_to(self, network: nn.Module) -> None:
+        """Give a network of the same kind the mean."""
+        for name, parameter in network.named_parameters():
+            parameter.data.copy_(self.values[name])
+
     def state_dict(self) -> dict[str, object]:
         """For a snapshot."""
         return {"updates": self.updates, "values": self.values}

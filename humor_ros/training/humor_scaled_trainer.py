@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,10 +29,7 @@ from humor_ros.training.humor_table import TransitionTable
 from humor_ros.training.humor_trainer import HumorTrainer
 from humor_ros.training.humor_transitions import TransitionLibrary
 
-__all__ = ["BEST_NAME", "ScaledHumorTrainer"]
-
-#: Averaged weights of the validation with the least error of the root after a second.
-BEST_NAME = "best.safetensors"
+__all__ = ["ScaledHumorTrainer"]
 
 _SCALING_FRAMES = 60_000
 #: What counts four times among the decoder's numbers: the root is 12 of 207.
@@ -43,6 +41,9 @@ _GUESS_WEIGHT = 0.5
 
 class ScaledHumorTrainer(HumorTrainer):
     """A run of :class:`HumorTrainer` with the terms above; arguments are the same."""
+
+    #: Long runs learn the recordings by heart: what was best on the way is kept.
+    best_by = "prior_root_1s_mm"
 
     def __init__(
         self,
@@ -72,7 +73,6 @@ class ScaledHumorTrainer(HumorTrainer):
             config.optim.forecast_disturbed,
             config.data.size_std,
         )
-        self._best = float("inf")
         self._told: dict[str, Tensor] = {}
         self._weights = torch.ones(CHANGES)
         self._weights[:_ROOT_NUMBERS] = _ROOT_WEIGHT
@@ -171,24 +171,19 @@ class ScaledHumorTrainer(HumorTrainer):
     def averaged_network(self) -> HumorNetwork:
         """A copy with the running mean of the weights, in the published form."""
         network = copy.deepcopy(self.network)
-        for name, parameter in network.named_parameters():
-            parameter.data.copy_(self.average.values[name])
+        self.average.copy_to(network)
         network.bfloat16_layers = False
         return folded(network).eval()
 
-    def _write_validation(self) -> None:
-        super()._write_validation()
-        # Long runs learn the recordings by heart: what was best on the way is kept.
-        score = self.last_scores.get("prior_root_1s_mm", float("inf"))
-        if score < self._best:
-            self._best = score
-            save_safetensors(self.averaged_network(), self.folder / BEST_NAME)
+    def write_best(self, path: Path) -> None:
+        """Write the averaged weights."""
+        save_safetensors(self.averaged_network(), path)
 
-    def more_state(self) -> dict[str, object]:
-        """Of a snapshot, beside the network and its optimiser."""
-        return {"chase": self._chase.state_dict(), "best": self._best}
+    def more_state(self) -> dict[str, Any]:
+        """With the bodies that pieces go on from."""
+        return {**super().more_state(), "chase": self._chase.state_dict()}
 
-    def load_more(self, content: dict[str, object]) -> None:
+    def load_more(self, content: dict[str, Any]) -> None:
         """Undo :meth:`more_state`."""
-        self._chase.load_state_dict(content["chase"])  # type: ignore[arg-type]
-        self._best = float(content["best"])  # type: ignore[arg-type]
+        super().load_more(content)
+        self._chase.load_state_dict(content["chase"])

@@ -1,15 +1,14 @@
-"""The training loop of HuMoR: deterministic by seed, resumable at any step."""
+"""The training of HuMoR with the published losses."""
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from humor_ros.humor.body import HumorBody
 from humor_ros.humor.networks import HumorNetwork
@@ -26,29 +25,17 @@ from humor_ros.training.humor_pool import RollOutPool
 from humor_ros.training.humor_start import slow_rows, start_at_constant_velocity
 from humor_ros.training.humor_transitions import TransitionLibrary, TransitionWindow
 from humor_ros.training.humor_validation import quick_scores
-from humor_ros.training.snapshot import append_row, load_snapshot, save_snapshot
+from humor_ros.training.loop import StepReport, TrainingLoop
+from humor_ros.training.snapshot import load_snapshot
 
-__all__ = ["HumorStep", "HumorTrainer"]
+__all__ = ["HumorTrainer"]
 
-_log = logging.getLogger(__name__)
 #: A fresh decoder says that nearly nothing changes: weights of its last layer times this.
 _SMALL_START = 0.1
 
 
-@dataclass(frozen=True)
-class HumorStep:
-    """What one step says: number, total loss, its terms, rate, gradient norm, minutes so far."""
-
-    step: int
-    loss: float
-    terms: dict[str, float]
-    learning_rate: float
-    gradient_norm: float
-    minutes: float
-
-
-class HumorTrainer:
-    """One run in one folder: ``curve.csv``, ``validation.csv``, ``snapshot.pt``.
+class HumorTrainer(TrainingLoop[HumorNetwork]):
+    """A run over windows of transitions.
 
     Args:
         config: the whole run.
@@ -60,6 +47,10 @@ class HumorTrainer:
         minutes: length of the run for the schedule; None: the schedule follows the steps alone.
     """
 
+    config: HumorTrainConfig
+    validation: TransitionLibrary | None
+    average: WeightAverage
+
     def __init__(
         self,
         config: HumorTrainConfig,
@@ -70,19 +61,18 @@ class HumorTrainer:
         clock: Callable[[], float],
         minutes: float | None = None,
     ) -> None:
-        self.config = config
+        super().__init__(
+            config,
+            validation,
+            folder,
+            clock,
+            minutes,
+            steps=config.steps,
+            clip_norm=config.optim.clip_norm,
+        )
         self.body = body
         self.training = training
-        self.validation = validation
-        self.folder = folder
-        self.minutes_limit = minutes
-        self._clock = clock
-        self._minutes_before = 0.0
-        self._started = clock()
-        folder.mkdir(parents=True, exist_ok=True)
-        torch.manual_seed(config.seed)
         self.generator = torch.Generator().manual_seed(config.seed)
-        self.network = HumorNetwork(config.network)
         last = self.network.decoder.net[-1]
         with torch.no_grad():
             for parameter in last.parameters():
@@ -94,7 +84,7 @@ class HumorTrainer:
             if config.optim.constant_velocity_start and config.optim.slow_rate < 1
             else {}
         )
-        self.optimiser: torch.optim.Optimizer = (
+        self.optimiser = (
             torch.optim.Adamax(self.network.parameters(), lr=config.optim.learning_rate)
             if config.optim.optimiser == "adamax"
             else torch.optim.AdamW(
@@ -115,23 +105,11 @@ class HumorTrainer:
             if config.optim.pool_size
             else None
         )
-        self.step = 0
-        #: Of the last validation.
-        self.last_scores: dict[str, float] = {}
         self._shapes_of = -1
 
-    @property
-    def minutes(self) -> float:
-        """Minutes of training so far, over all resumptions."""
-        return self._minutes_before + (self._clock() - self._started) / 60
-
-    @property
-    def progress(self) -> float:
-        """Share of the run that is done, by steps or by time, whichever is further."""
-        share = self.step / self.config.steps
-        if self.minutes_limit is not None:
-            share = max(share, self.minutes / self.minutes_limit)
-        return min(share, 1.0)
+    def make_network(self) -> HumorNetwork:
+        """Of the configured size."""
+        return HumorNetwork(self.config.network)
 
     def learning_rate(self) -> float:
         """Of this moment, see :class:`~humor_ros.training.humor_config.HumorOptimConfig`."""
@@ -143,33 +121,12 @@ class HumorTrainer:
             share = optim.final_rate + (1 - optim.final_rate) * cosine
         return optim.learning_rate * share * min(1.0, (self.step + 1) / max(optim.warmup_steps, 1))
 
-    def train_step(self) -> HumorStep:
+    def train_step(self) -> StepReport:
         """Draw a batch and move the weights once."""
-        optim, rate = self.config.optim, self.learning_rate()
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
         self._draw_shapes()
-        self.network.train()
         # The outer context keeps weights that were cast for one step of a roll-out for all.
         with torch.autocast("cpu", enabled=False):
-            terms, loss = self.loss_terms()
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), optim.clip_norm))
-        if math.isfinite(norm):
-            self._move()
-            self.average.update(self.network)
-        else:
-            _log.warning("step %d: the gradient is not finite; the step is left out", self.step)
-        self.step += 1
-        return HumorStep(
-            step=self.step,
-            loss=float(loss.detach()),
-            terms={name: float(value.detach()) for name, value in terms.items()},
-            learning_rate=rate,
-            gradient_norm=norm,
-            minutes=self.minutes,
-        )
+            return super().train_step()
 
     def loss_terms(self) -> tuple[dict[str, Tensor], Tensor]:
         """The terms of a batch without their weights, and what is minimised."""
@@ -188,14 +145,14 @@ class HumorTrainer:
         kl_share = 1.0 if optim.kl_anneal == 0 else min(1.0, self.progress / optim.kl_anneal)
         return terms, weighted_total(terms, config.loss, kl_share)
 
-    def _move(self) -> None:
+    def move_weights(self) -> None:
         """One step of the optimiser, shortened in the rows that are to move slowly."""
         slow = [
             (parameter, parameter.detach().clone(), self._slow[name])
             for name, parameter in self.network.named_parameters()
             if name in self._slow
         ]
-        self.optimiser.step()
+        super().move_weights()
         with torch.no_grad():
             for parameter, before, factor in slow:
                 shaped = factor.reshape(-1, *[1] * (parameter.dim() - 1))
@@ -222,75 +179,27 @@ class HumorTrainer:
         )
         return window, answer
 
-    def averaged_network(self) -> HumorNetwork:
-        """A copy of the network with the running mean of the weights."""
-        network = HumorNetwork(self.config.network)
-        network.load_state_dict(self.network.state_dict())
-        for name, parameter in network.named_parameters():
-            parameter.data.copy_(self.average.values[name])
-        return network.eval()
+    def scores(self) -> dict[str, float]:
+        """Of the averaged weights."""
+        assert self.validation is not None
+        return quick_scores(self.averaged_network(), self.validation)
 
-    def run(self, on_step: Callable[[HumorStep], None] | None = None) -> None:
-        """Train until the steps or the minutes are used up, then write a last snapshot."""
-        config = self.config
-        while self.progress < 1.0:
-            report = self.train_step()
-            if self.step % config.log_every == 0:
-                append_row(self.folder / "curve.csv", _curve_row(report))
-            if on_step is not None:
-                on_step(report)
-            if self.step % config.snapshot_every == 0:
-                self.save()
-            if self.validation is not None and self.step % config.validate_every == 0:
-                self._write_validation()
-        self.save()
-        if self.validation is not None:
-            self._write_validation()
+    def curve_row(self, report: StepReport) -> dict[str, float]:
+        """With a column for the forecast, which not every step has."""
+        row = report.row()
+        row["forecast"] = row.pop("forecast", float("nan"))
+        return row
 
-    def save(self) -> Path:
-        """Write the snapshot of this moment."""
-        return save_snapshot(
-            self.folder,
-            {
-                "step": self.step,
-                "network": self.network.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
-                "average": self.average.state_dict(),
-                "generator": self.generator.get_state(),
-                "torch_rng": torch.get_rng_state(),
-                "minutes": self.minutes,
-                "config": self.config.to_dict(),
-                "pool": {} if self.pool is None else self.pool.state_dict(),
-                **self.more_state(),
-            },
-        )
+    def more_state(self) -> dict[str, Any]:
+        """Where the chance of the windows is, and the people who are on their way."""
+        pool = {} if self.pool is None else self.pool.state_dict()
+        return {"generator": self.generator.get_state(), "pool": pool}
 
-    def more_state(self) -> dict[str, object]:
-        """Of a snapshot, beside the network and its optimiser; nothing here."""
-        return {}
-
-    def load_more(self, content: dict[str, object]) -> None:
+    def load_more(self, content: dict[str, Any]) -> None:
         """Undo :meth:`more_state`."""
-
-    def resume(self) -> None:
-        """Continue from the folder's snapshot as if the run had never stopped.
-
-        Raises:
-            FileNotFoundError: there is no snapshot.
-            ValueError: the snapshot is of another network or unreadable.
-        """
-        content = load_snapshot(self.folder)
-        self._take_weights(self.folder, content)
-        self.optimiser.load_state_dict(content["optimiser"])
-        self.average.load_state_dict(content["average"])
         self.generator.set_state(content["generator"])
-        torch.set_rng_state(content["torch_rng"])
         if self.pool is not None:
             self.pool.load_state_dict(content.get("pool", {}))
-        self.load_more(content)
-        self.step = int(content["step"])
-        self._minutes_before = float(content["minutes"])
-        self._started = self._clock()
 
     def start_from(self, folder: Path) -> None:
         """Take over the averaged weights of another run; step and schedule start anew.
@@ -300,18 +209,9 @@ class HumorTrainer:
             ValueError: the snapshot is of another network or unreadable.
         """
         content = load_snapshot(folder)
-        self._take_weights(folder, content)
-        for name, parameter in self.network.named_parameters():
-            parameter.data.copy_(content["average"]["values"][name])
+        weights = content["network"] | content["average"]["values"]
+        self.load_weights(weights, f"the snapshot in {folder}")
         self.average = WeightAverage(self.network, self.config.optim.ema_decay)
-
-    def _take_weights(self, folder: Path, content: dict[str, object]) -> None:
-        try:
-            self.network.load_state_dict(content["network"])  # type: ignore[arg-type]
-        except RuntimeError as error:
-            raise ValueError(
-                f"the snapshot in {folder} is of another network than the configuration's: {error}"
-            ) from error
 
     def own_chance(self) -> float:
         """Chance of a step to read the prediction before it, rising over the run."""
@@ -336,23 +236,3 @@ class HumorTrainer:
             seed = self.config.seed + 7919 * (epoch + 1)
             self.training.draw_shapes(torch.Generator().manual_seed(seed))
         self._shapes_of = epoch
-
-    def _write_validation(self) -> None:
-        if self.validation is None:
-            return
-        scores = self.last_scores = quick_scores(self.averaged_network(), self.validation)
-        row = {"step": float(self.step), "minutes": round(self.minutes, 2), **scores}
-        append_row(self.folder / "validation.csv", row)
-        _log.info("step %d: %s", self.step, {k: round(v, 3) for k, v in scores.items()})
-
-
-def _curve_row(report: HumorStep) -> dict[str, float]:
-    return {
-        "step": float(report.step),
-        "minutes": report.minutes,
-        "loss": report.loss,
-        "learning_rate": report.learning_rate,
-        "gradient_norm": report.gradient_norm,
-        **{name: value for name, value in report.terms.items() if name != "forecast"},
-        "forecast": report.terms.get("forecast", float("nan")),
-    }

@@ -7,12 +7,12 @@ without workers, and continues after an interruption as if there had been none.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import multiprocessing
 
-__all__ = ["BatchSource", "batch_of_step", "batches_ahead"]
+__all__ = ["BatchSource", "StepBatches", "batch_of_step", "batches_ahead"]
 
 _Batch = TypeVar("_Batch", covariant=True)
 _AHEAD = 4
@@ -71,6 +71,30 @@ def batches_ahead(
         for process in processes:
             process.terminate()
             process.join()
+
+
+class StepBatches(Generic[_Batch]):
+    """The batches of a run by the number of the step, made ahead as long as steps follow.
+
+    Args:
+        source: makes them.
+        size: windows of each.
+        seed: of the run.
+        workers: see :func:`batches_ahead`.
+    """
+
+    def __init__(self, source: BatchSource[_Batch], size: int, seed: int, workers: int) -> None:
+        self._arguments = source, size, seed
+        self._workers = workers
+        self._coming: Iterator[_Batch] = iter(())
+        self._next = -1
+
+    def at(self, step: int) -> _Batch:
+        """The batch of a step."""
+        if step != self._next:
+            self._coming = batches_ahead(*self._arguments, step, self._workers)
+        self._next = step + 1
+        return next(self._coming)
 
 
 def _make(

@@ -1,15 +1,14 @@
-"""What a training run writes: snapshots, whole or not at all and read back exactly, and curves."""
+"""Snapshots of a training run: written whole or not at all, and read back exactly."""
 
 from __future__ import annotations
 
-import csv
 import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
-__all__ = ["SNAPSHOT_NAME", "append_row", "load_snapshot", "save_snapshot"]
+__all__ = ["SNAPSHOT_NAME", "load_snapshot", "save_snapshot"]
 
 SNAPSHOT_NAME = "snapshot.pt"
 _KEYS = ("step", "network", "optimiser", "average", "torch_rng", "minutes", "config")
@@ -43,13 +42,3 @@ def load_snapshot(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{path} lacks {missing}; it is not a snapshot of this program")
     result: dict[str, Any] = content
     return result
-
-
-def append_row(path: Path, row: dict[str, float]) -> None:
-    """Add a row to a table of curves; the first one brings the heading."""
-    fresh = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(row))
-        if fresh:
-            writer.writeheader()
-        writer.writerow({k: f"{v:.6g}" for k, v in row.items()})

@@ -16,13 +16,13 @@ from typer.testing import CliRunner
 from humor_ros.body.model import BodyModel
 from humor_ros.commands.train import app
 from humor_ros.training.amass import BodyMotions
+from humor_ros.training.curves import Curves
 from humor_ros.training.mocap import MocapLibrary
 from humor_ros.training.published_config import (
     PublishedConfig,
     PublishedDataConfig,
     PublishedOptimConfig,
 )
-from humor_ros.training.published_curves import Curves
 from humor_ros.training.published_synthesis import MocapSource
 from humor_ros.training.published_trainer import PublishedTrainer
 from humor_ros.wham.checkpoint import load_network

@@ -58,6 +58,38 @@ def test_resuming_equals_an_uninterrupted_run(tiny, library, body, tmp_path):
         assert torch.equal(value, second.average.values[name])
 
 
+def test_a_run_interrupted_after_a_validation_resumes_to_the_same_weights_and_curves(
+    tiny, library, body, tmp_path
+):
+    network = replace(tiny.network, n_layers=2, rnn_dropout=0.3)
+    config = replace(tiny, network=network, validate_every=2, snapshot_every=2)
+
+    class Stop(Exception):
+        pass
+
+    def stop(report) -> None:
+        if report.step == 5:
+            raise Stop
+
+    whole, first, second = (
+        make(config, library, body, tmp_path / name) for name in ("whole", "parts", "parts")
+    )
+    torch.manual_seed(0)  # of dropout, which the snapshot keeps too
+    whole.run()
+    torch.manual_seed(0)
+    with pytest.raises(Stop):
+        first.run(stop)
+    second.resume()
+    assert second.step == 4
+    second.run()
+    assert torch.equal(weights(whole), weights(second))
+    steps = [
+        [line.split(",")[0] for line in (tmp_path / name / "curve.csv").read_text().splitlines()]
+        for name in ("whole", "parts")
+    ]
+    assert steps == [["step", "1", "2", "3", "4", "5", "6"]] * 2
+
+
 def test_twenty_steps_lower_the_loss(tiny, library, body, tmp_path):
     config = replace(tiny, steps=1000, optim=replace(tiny.optim, ema_decay=0.9))
     trainer = make(config, library, body, tmp_path)

@@ -58,6 +58,8 @@ class Curves:
             with path.open(newline="", encoding="utf-8") as file:
                 reader = csv.DictReader(file)
                 names = list(reader.fieldnames or [])
+                if "step" not in names:
+                    continue
                 rows = [row for row in reader if float(row["step"]) <= step]
             with path.open("w", newline="", encoding="utf-8") as file:
                 writer = csv.DictWriter(file, fieldnames=names)

@@ -56,15 +56,13 @@ class Curves:
         """Take back the rows of later steps, which a resumed run makes again."""
         for path in sorted(self.folder.glob("*.csv")):
             with path.open(newline="", encoding="utf-8") as file:
-                reader = csv.DictReader(file)
-                names = list(reader.fieldnames or [])
-                if "step" not in names:
-                    continue
-                rows = [row for row in reader if float(row["step"]) <= step]
+                heading, *rows = [*csv.reader(file)] or [[]]
+            if "step" not in heading:
+                continue
+            column = heading.index("step")
+            kept = [row for row in rows if float(row[column]) <= step]
             with path.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, fieldnames=names)
-                writer.writeheader()
-                writer.writerows(rows)
+                csv.writer(file).writerows([heading, *kept])
 
     def close(self) -> None:
         """Finish the event files."""

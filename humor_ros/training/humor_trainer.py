@@ -25,8 +25,9 @@ from humor_ros.training.humor_pool import RollOutPool
 from humor_ros.training.humor_start import slow_rows, start_at_constant_velocity
 from humor_ros.training.humor_transitions import TransitionLibrary, TransitionWindow
 from humor_ros.training.humor_validation import quick_scores
-from humor_ros.training.loop import StepReport, TrainingLoop
+from humor_ros.training.loop import TrainingLoop
 from humor_ros.training.snapshot import load_snapshot
+from humor_ros.training.step_report import StepReport
 
 __all__ = ["HumorTrainer"]
 
@@ -48,7 +49,6 @@ class HumorTrainer(TrainingLoop[HumorNetwork]):
     """
 
     config: HumorTrainConfig
-    validation: TransitionLibrary | None
     average: WeightAverage
 
     def __init__(
@@ -179,10 +179,9 @@ class HumorTrainer(TrainingLoop[HumorNetwork]):
         )
         return window, answer
 
-    def scores(self) -> dict[str, float]:
+    def scores(self, validation: TransitionLibrary) -> dict[str, float]:
         """Of the averaged weights."""
-        assert self.validation is not None
-        return quick_scores(self.averaged_network(), self.validation)
+        return quick_scores(self.averaged_network(), validation)
 
     def curve_row(self, report: StepReport) -> dict[str, float]:
         """With a column for the forecast, which not every step has."""

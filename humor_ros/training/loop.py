@@ -6,7 +6,6 @@ import logging
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -17,36 +16,14 @@ from humor_ros.training.curves import Curves
 from humor_ros.training.ema import WeightAverage
 from humor_ros.training.run_config import RunConfig
 from humor_ros.training.snapshot import load_snapshot, save_snapshot
+from humor_ros.training.step_report import StepReport
 
-__all__ = ["BEST_NAME", "StepReport", "TrainingLoop"]
+__all__ = ["BEST_NAME", "TrainingLoop"]
 
 _log = logging.getLogger(__name__)
 _Network = TypeVar("_Network", bound=nn.Module)
 #: Weights of the best validation, where a trainer keeps them.
 BEST_NAME = "best.safetensors"
-
-
-@dataclass(frozen=True)
-class StepReport:
-    """What one step says: number, total loss, its terms, rate, gradient norm, minutes so far."""
-
-    step: int
-    loss: float
-    terms: dict[str, float]
-    learning_rate: float
-    gradient_norm: float
-    minutes: float
-
-    def row(self) -> dict[str, float]:
-        """Of the curve."""
-        return {
-            "step": float(self.step),
-            "minutes": self.minutes,
-            "loss": self.loss,
-            "learning_rate": self.learning_rate,
-            "gradient_norm": self.gradient_norm,
-            **self.terms,
-        }
 
 
 class TrainingLoop(ABC, Generic[_Network]):
@@ -120,8 +97,8 @@ class TrainingLoop(ABC, Generic[_Network]):
         """The terms of the next batch, to be told, and what is minimised."""
 
     @abstractmethod
-    def scores(self) -> dict[str, float]:
-        """Of the weights of this moment, on ``validation``."""
+    def scores(self, validation: Any) -> dict[str, float]:
+        """Of the weights of this moment, on the fixed windows of ``validation``."""
 
     def write_best(self, path: Path) -> None:
         """Write the weights of this moment; needed where ``best_by`` is set."""
@@ -195,16 +172,6 @@ class TrainingLoop(ABC, Generic[_Network]):
             self.average.copy_to(network)
         return network.eval()
 
-    def validate(self) -> dict[str, float]:
-        """:meth:`scores`.
-
-        Raises:
-            ValueError: the trainer was made without a validation source.
-        """
-        if self.validation is None:
-            raise ValueError(f"this {type(self).__name__} was made without a validation source")
-        return self.scores()
-
     def run(self, on_step: Callable[[StepReport], None] | None = None) -> None:
         """Train until the steps or the minutes are used up; validate and save at the end too."""
         validated = self.step
@@ -232,7 +199,7 @@ class TrainingLoop(ABC, Generic[_Network]):
     def _write_validation(self) -> None:
         if self.validation is None:
             return
-        scores = self.validate()
+        scores = self.scores(self.validation)
         row = {"step": float(self.step), "minutes": round(self.minutes, 2), **scores}
         self.curves.append("validation", row)
         _log.info("step %d: %s", self.step, {k: round(v, 3) for k, v in scores.items()})

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from humor_ros.body.model import BodyModel
 from humor_ros.training.curves import Curves
-from humor_ros.training.loop import StepReport, TrainingLoop
+from humor_ros.training.loop import TrainingLoop
 from humor_ros.training.losses import published_losses
 from humor_ros.training.prefetch import StepBatches
 from humor_ros.training.published_config import PublishedConfig
@@ -19,6 +19,8 @@ from humor_ros.training.published_forward import predict_clips, true_clips
 from humor_ros.training.published_mixture import ClipSource
 from humor_ros.training.published_validation import fixed_clips, validation_scores
 from humor_ros.training.snapshot import load_snapshot
+from humor_ros.training.standing_start import start_standing
+from humor_ros.training.step_report import StepReport
 from humor_ros.wham.checkpoint import load_network, save_safetensors
 from humor_ros.wham.network import WhamNetwork
 
@@ -56,7 +58,6 @@ class PublishedTrainer(TrainingLoop[WhamNetwork]):
     best_by = "pa_mpjpe_mm"
 
     config: PublishedConfig
-    validation: ClipSource | None
 
     def __init__(
         self,
@@ -88,7 +89,7 @@ class PublishedTrainer(TrainingLoop[WhamNetwork]):
         self.training = training
         self._batches = StepBatches(training, config.optim.batch_size, config.seed, workers)
         if config.optim.standing_start:
-            _start_standing(self.network)
+            start_standing(self.network)
         self.network.to(self.device)
         self.optimiser = torch.optim.Adam(self._groups(), lr=config.optim.learning_rate)
         self.scaler = torch.amp.GradScaler(
@@ -140,12 +141,11 @@ class PublishedTrainer(TrainingLoop[WhamNetwork]):
         terms = published_losses(answer, truth, self.config.loss, self.epoch)
         return terms, torch.stack(list(terms.values())).sum()
 
-    def scores(self) -> dict[str, float]:
-        """Of the weights as they are, on the fixed validation clips."""
-        assert self.validation is not None
+    def scores(self, validation: ClipSource) -> dict[str, float]:
+        """Of the weights as they are."""
         config = self.config
         batches = fixed_clips(
-            self.validation,
+            validation,
             config.validation_clips,
             config.optim.batch_size,
             config.seed + _VALIDATION_SEED,
@@ -198,15 +198,3 @@ def _device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError("device: cuda, but no CUDA device is there; set device: cpu or auto")
     return torch.device(name)
-
-
-def _start_standing(network: WhamNetwork) -> None:
-    """Biases that make the untrained network answer a standing person before the camera."""
-    pose = torch.tensor((1.0, 0.0, 0.0, 0.0, 1.0, 0.0)).repeat(24)
-    pose[4] = -1.0
-    pose_head, _, camera_head, _ = network.motion_decoder.regressor.heads()
-    _, root_head = network.trajectory_decoder.regressor.heads()
-    with torch.no_grad():
-        pose_head.bias.copy_(pose)
-        camera_head.bias.copy_(torch.tensor((1.0, 0.0, 0.0)))
-        root_head.bias.copy_(pose[6:12])

@@ -17,15 +17,12 @@ from humor_ros.training.loop import TrainingLoop
 from humor_ros.training.prefetch import StepBatches
 from humor_ros.training.recipe_losses import recipe_losses, weighted_sum
 from humor_ros.training.snapshot import load_snapshot
+from humor_ros.training.standing_start import start_standing
 from humor_ros.training.synthesis import WindowSource
 from humor_ros.training.validation import run_network, validate
 from humor_ros.wham.network import WhamNetwork
 
 __all__ = ["Trainer"]
-
-#: Identity rotation in 6D, and that of a root that faces the camera (see initialisation).
-_IDENTITY_6D = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
-_FACING_6D = (1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
 
 
 class Trainer(TrainingLoop[WhamNetwork]):
@@ -43,7 +40,6 @@ class Trainer(TrainingLoop[WhamNetwork]):
     """
 
     config: TrainConfig
-    validation: WindowSource | None
     average: WeightAverage
 
     def __init__(
@@ -69,7 +65,9 @@ class Trainer(TrainingLoop[WhamNetwork]):
         self.body = body
         self.training = training
         self._batches = StepBatches(training, config.optim.batch_size, config.seed, workers)
-        _start_near_standing(self.network)
+        start_standing(self.network)
+        for head in self.network.trajectory_refiner.refiner.heads():
+            nn.init.zeros_(head.bias)
         first = torch.Generator().manual_seed(config.seed)
         scale_to_data(self.network, training.batch(config.optim.batch_size, first))
         _add_forget_bias(self.network, config.optim.forget_bias)
@@ -119,12 +117,11 @@ class Trainer(TrainingLoop[WhamNetwork]):
         terms = recipe_losses(answer, batch)
         return terms, weighted_sum(terms, self.config.loss)
 
-    def scores(self) -> dict[str, float]:
-        """Of the averaged weights on the fixed validation windows."""
-        assert self.validation is not None
+    def scores(self, validation: WindowSource) -> dict[str, float]:
+        """Of the averaged weights."""
         return validate(
             self.averaged_network(),
-            self.validation,
+            validation,
             windows=self.config.validation_windows,
             frames=self.config.validation_frames,
             seed=self.config.seed + 1000,
@@ -173,17 +170,3 @@ def _add_forget_bias(network: WhamNetwork, bias: float) -> None:
             if ".rnn.bias_ih_l" in name:
                 quarter = len(parameter) // 4
                 parameter[quarter : 2 * quarter] += bias
-
-
-def _start_near_standing(network: WhamNetwork) -> None:
-    """Biases that make the untrained network answer a standing person that faces the camera."""
-    pose = torch.tensor(_IDENTITY_6D).repeat(24)
-    pose[:6] = torch.tensor(_FACING_6D)
-    pose_head, _, camera_head, _ = network.motion_decoder.regressor.heads()
-    _, root_head = network.trajectory_decoder.regressor.heads()
-    with torch.no_grad():
-        pose_head.bias.copy_(pose)
-        camera_head.bias.copy_(torch.tensor([1.0, 0.0, 0.0]))
-        root_head.bias.copy_(torch.tensor(_IDENTITY_6D))
-        for head in network.trajectory_refiner.refiner.heads():
-            head.bias.zero_()

@@ -13,6 +13,7 @@ from torch import Tensor
 from humor_ros.evaluation.alignment import similarity_align, similarity_transform
 
 __all__ = [
+    "SMPL_HIPS",
     "acceleration_error_ms2",
     "align_by_pelvis",
     "chunked_world_mpjpe_mm",
@@ -26,12 +27,13 @@ __all__ = [
 
 _MM = 1000.0
 _FPS = 30.0
-_SMPL_HIPS = (1, 2)
+#: Indices of the hips among SMPL's joints.
+SMPL_HIPS = (1, 2)
 _CHUNK_FRAMES = 100
 
 
 def align_by_pelvis(
-    joints: Tensor, points: Tensor | None = None, hips: tuple[int, int] = _SMPL_HIPS
+    joints: Tensor, points: Tensor | None = None, hips: tuple[int, int] = SMPL_HIPS
 ) -> Tensor:
     """Subtract the mean of two hip joints.
 

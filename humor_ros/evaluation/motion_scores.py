@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from humor_ros.evaluation.metrics import (
+    SMPL_HIPS,
     acceleration_error_ms2,
     align_by_pelvis,
     chunked_world_mpjpe_mm,
@@ -58,8 +59,8 @@ class MotionSequence:
     """Motion of one person over T frames at an even rate; what is not known is None.
 
     Attributes:
-        joints: (T, 24, 3) SMPL joints, metres; truth and prediction in the same axes (the
-            camera's), any origin.
+        joints: (T, J, 3) SMPL joints (or others whose ``hips`` are told), metres; truth and
+            prediction in the same axes (the camera's), any origin.
         coco17: (T, 17, 3) COCO key-points in those axes.
         vertices: (K, V, 3) surface of some of the frames, in those axes.
         vertex_frames: (K,) which frames these are.
@@ -67,6 +68,8 @@ class MotionSequence:
         root_rotation_world: (T, 3, 3) root orientation in that world, whose z axis is up.
         feet_world: (T, 4, 3) left toe, left heel, right toe, right heel in that world.
         contacts: (T, 4) probability that they rest.
+        way_world: (T, 3) the root's way in that world; None: that of the first joint.
+        hips: indices among ``joints`` of those whose mean is the pelvis.
     """
 
     joints: Array
@@ -77,10 +80,23 @@ class MotionSequence:
     root_rotation_world: Array | None = None
     feet_world: Array | None = None
     contacts: Array | None = None
+    way_world: Array | None = None
+    hips: tuple[int, int] = SMPL_HIPS
+
+    @property
+    def way(self) -> Array | None:
+        """(T, 3) what RTE is of, if anything in the world is known."""
+        if self.way_world is None and self.joints_world is not None:
+            return self.joints_world[:, 0]
+        return self.way_world
 
 
 def score_motion(
-    prediction: MotionSequence, truth: MotionSequence, fps: float = 30.0
+    prediction: MotionSequence,
+    truth: MotionSequence,
+    fps: float = 30.0,
+    *,
+    shortest_path_m: float = _SHORTEST_PATH_M,
 ) -> dict[str, Array]:
     """Score one sequence.
 
@@ -88,12 +104,12 @@ def score_motion(
         prediction: with the same frames as the truth.
         truth: frames at ``fps``.
         fps: frames a second.
+        shortest_path_m: a shorter true way has no ``rte_percent``.
 
     Returns:
         Values of those scores of :data:`SCORE_COLUMNS` that both sides allow: mm, m/s², per
         cent and degrees as named. ``tilt_deg`` is the angle between where truth and prediction
-        say that up is in the root's axes. ``rte_percent`` only where the true way is longer
-        than 1 m.
+        say that up is in the root's axes.
 
     Raises:
         ValueError: the two have different numbers of frames.
@@ -107,10 +123,11 @@ def score_motion(
         ours, true = _tensor(prediction.joints_world), _tensor(truth.joints_world)
         scores["w_mpjpe100_mm"] = chunked_world_mpjpe_mm(ours, true, whole=False)
         scores["wa_mpjpe100_mm"] = chunked_world_mpjpe_mm(ours, true, whole=True)
-        path = (true[1:, 0] - true[:-1, 0]).norm(dim=-1).sum()
-        if float(path) > _SHORTEST_PATH_M:
-            scores["rte_percent"] = root_translation_error_percent(ours[:, 0], true[:, 0])
         scores["jitter_10ms3"] = jitter_10ms3(ours, fps)
+    if prediction.way is not None and truth.way is not None:
+        ours, true = _tensor(prediction.way), _tensor(truth.way)
+        if float((true[1:] - true[:-1]).norm(dim=-1).sum()) >= shortest_path_m:
+            scores["rte_percent"] = root_translation_error_percent(ours, true)
     if prediction.root_rotation_world is not None and truth.root_rotation_world is not None:
         ours, true = _tensor(prediction.root_rotation_world), _tensor(truth.root_rotation_world)
         scores["root_deg"] = root_orientation_error_deg(ours, true)
@@ -144,7 +161,8 @@ def _pose_scores(
     prediction: MotionSequence, truth: MotionSequence, fps: float
 ) -> dict[str, Tensor]:
     joints, true_joints = _tensor(prediction.joints), _tensor(truth.joints)
-    ours, true = align_by_pelvis(joints), align_by_pelvis(true_joints)
+    ours = align_by_pelvis(joints, hips=prediction.hips)
+    true = align_by_pelvis(true_joints, hips=truth.hips)
     scores = {"pa_mpjpe_mm": pa_mpjpe_mm(ours, true), "mpjpe_mm": mpjpe_mm(ours, true)}
     if len(ours) >= 3:
         scores["accel_ms2"] = acceleration_error_ms2(ours, true, fps)
@@ -158,8 +176,8 @@ def _pose_scores(
         frames = truth.vertex_frames
         picked = slice(None) if frames is None else torch.as_tensor(frames)
         scores["pve_mm"] = mpjpe_mm(
-            align_by_pelvis(joints[picked], _tensor(prediction.vertices)),
-            align_by_pelvis(true_joints[picked], _tensor(truth.vertices)),
+            align_by_pelvis(joints[picked], _tensor(prediction.vertices), prediction.hips),
+            align_by_pelvis(true_joints[picked], _tensor(truth.vertices), truth.hips),
         )
     return scores
 

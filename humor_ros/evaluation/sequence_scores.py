@@ -8,17 +8,8 @@ import torch
 from torch import Tensor
 
 from humor_ros.body import BodyModel
-from humor_ros.evaluation.metrics import (
-    acceleration_error_ms2,
-    align_by_pelvis,
-    chunked_world_mpjpe_mm,
-    foot_sliding_mm,
-    jitter_10ms3,
-    mpjpe_mm,
-    pa_mpjpe_mm,
-    root_orientation_error_deg,
-    root_translation_error_percent,
-)
+from humor_ros.evaluation.metrics import SMPL_HIPS, align_by_pelvis, mpjpe_mm
+from humor_ros.evaluation.motion_scores import MotionSequence, score_motion
 from humor_ros.evaluation.sequence_motion import SequenceMotion
 from humor_ros.training.sequence_file import PersonSequence
 from humor_ros.types import Array
@@ -26,7 +17,6 @@ from humor_ros.types import Array
 __all__ = ["BENCHMARKS", "Benchmark", "score_sequence", "true_motion"]
 
 _CHUNK_FRAMES = 128
-_SMPL_HIPS = (1, 2)
 _COMMON14_HIPS = (2, 3)
 #: SMPL's vertices at left toe, left heel, right toe, right heel, published for foot sliding.
 _FOOT_VERTICES = (3216, 3387, 6617, 6787)
@@ -62,7 +52,7 @@ class Benchmark:
     @property
     def hips(self) -> tuple[int, int]:
         """Indices of the hips whose mean is the pelvis."""
-        return _COMMON14_HIPS if self.common14 else _SMPL_HIPS
+        return _COMMON14_HIPS if self.common14 else SMPL_HIPS
 
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -147,51 +137,26 @@ def score_sequence(
         theirs.append(b)
         if mesh_a.shape == mesh_b.shape:
             surface.append(mpjpe_mm(mesh_a, mesh_b))
-    prediction, target = _Points.cat(ours), _Points.cat(theirs)
-    scores = {
-        "pa_mpjpe_mm": pa_mpjpe_mm(prediction.scored, target.scored),
-        "mpjpe_mm": mpjpe_mm(prediction.scored, target.scored),
-        # As published, the first and the last value are dropped.
-        "accel_ms2": acceleration_error_ms2(prediction.scored, target.scored, fps)[1:-1],
-    }
+    pair = _joined(ours, said, benchmark), _joined(theirs, true, benchmark)
+    # As published, however short the way is.
+    scores = score_motion(*pair, fps, shortest_path_m=0.0)
+    if "accel_ms2" in scores:  # as published, the first and the last value are dropped
+        scores["accel_ms2"] = scores["accel_ms2"][1:-1]
     if surface:
-        scores["pve_mm"] = torch.cat(surface)
-    if benchmark.world:
-        joints = prediction.joints_world, target.joints_world
-        scores |= {
-            "w_mpjpe100_mm": chunked_world_mpjpe_mm(*joints, whole=False),
-            "wa_mpjpe100_mm": chunked_world_mpjpe_mm(*joints, whole=True),
-            "rte_percent": root_translation_error_percent(prediction.transl, target.transl),
-            "root_deg": root_orientation_error_deg(
-                said.root_world.double(), true.root_world.double()
-            ),
-            "jitter_10ms3": jitter_10ms3(joints[0], fps),
-            "foot_sliding_mm": foot_sliding_mm(prediction.feet_world, target.feet_world),
-        }
-    return {name: scores[name].numpy() for name in benchmark.scores if name in scores}
+        scores["pve_mm"] = torch.cat(surface).numpy()
+    return {name: scores[name] for name in benchmark.scores if name in scores}
 
 
-@dataclass(frozen=True)
-class _Points:
-    """What is scored of posed bodies, metres, float64.
+#: Fields of :class:`MotionSequence` of some frames.
+_Points = dict[str, Tensor]
 
-    ``scored`` (T, J, 3) camera axes, pelvis-centred; ``joints_world`` (T, 24, 3), ``feet_world``
-    (T, 4, 3), and SMPL's ``transl`` (T, 3), the pelvis less its place at rest, in the world.
-    """
 
-    scored: Tensor
-    joints_world: Tensor
-    feet_world: Tensor
-    transl: Tensor
-
-    @classmethod
-    def cat(cls, parts: list[_Points]) -> _Points:
-        return cls(
-            torch.cat([part.scored for part in parts]),
-            torch.cat([part.joints_world for part in parts]),
-            torch.cat([part.feet_world for part in parts]),
-            torch.cat([part.transl for part in parts]),
-        )
+def _joined(parts: list[_Points], motion: SequenceMotion, benchmark: Benchmark) -> MotionSequence:
+    points = {name: torch.cat([part[name] for part in parts]).numpy() for name in parts[0]}
+    if not benchmark.world:
+        return MotionSequence(points["joints"], hips=benchmark.hips)
+    root = motion.root_world.double().numpy()
+    return MotionSequence(**points, root_rotation_world=root, hips=benchmark.hips)
 
 
 def _pose(
@@ -201,7 +166,7 @@ def _pose(
     benchmark: Benchmark,
     h36m: Array | None,
 ) -> tuple[_Points, Tensor]:
-    """Points of some frames, and the vertices in camera axes, pelvis-centred."""
+    """Points of some frames, metres, float64, and the vertices, pelvis-centred."""
     rotations = motion.rotations[frames]
     with torch.inference_mode():
         points = body(motion.betas[frames], rotations, vertices=True)
@@ -218,10 +183,10 @@ def _pose(
     pelvis = joints[:, :1]
     turn = motion.root_world[frames].double() @ rotations[:, 0].double().mT
     place = motion.pelvis_world[frames].double()
-    found = _Points(
-        scored=align_by_pelvis(scored, hips=benchmark.hips),
-        joints_world=(joints - pelvis) @ turn.mT + place[:, None],
-        feet_world=(feet - pelvis) @ turn.mT + place[:, None],
-        transl=place - pelvis[:, 0],
-    )
+    found = {
+        "joints": scored,
+        "joints_world": (joints - pelvis) @ turn.mT + place[:, None],
+        "feet_world": (feet - pelvis) @ turn.mT + place[:, None],
+        "way_world": place - pelvis[:, 0],  # SMPL's ``transl``
+    }
     return found, align_by_pelvis(scored, vertices, benchmark.hips)

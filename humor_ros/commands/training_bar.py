@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from humor_ros.training.loop import TrainingLoop
+    from humor_ros.training.step_report import StepReport
 
 __all__ = ["run_with_bar"]
 
 
-class _Report(Protocol):
-    @property
-    def step(self) -> int: ...
-    @property
-    def loss(self) -> float: ...
-
-
-class _Run(Protocol):
-    step: int
-
-    @property
-    def progress(self) -> float: ...
-    def run(self, on_step: Callable[[Any], None] | None = None) -> None: ...
-
-
-def run_with_bar(trainer: _Run, *, digits: int = 3) -> None:
+def run_with_bar(trainer: TrainingLoop[Any], *, digits: int = 3) -> None:
     """Run to the end, with a progress bar on a terminal; ``digits`` of the loss are shown."""
     import sys
 
@@ -41,7 +29,7 @@ def run_with_bar(trainer: _Run, *, digits: int = 3) -> None:
     with Progress(*columns) as bar:
         task = bar.add_task("train", total=1.0, step=trainer.step, loss=float("nan"))
 
-        def show(report: _Report) -> None:
+        def show(report: StepReport) -> None:
             bar.update(task, completed=trainer.progress, step=report.step, loss=report.loss)
 
         trainer.run(show)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from humor_ros.commands.json_option import Json, check_json, write_numbers
+
 __all__ = ["evaluate_keypoints"]
 
 
@@ -14,7 +16,7 @@ def evaluate_keypoints(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="Videos cam01.mp4, ... and single_gt.npz.")
     ],
-    json: Annotated[Path | None, typer.Option(help="Write the numbers here, too.")] = None,
+    json: Json = None,
     detector: Annotated[str, typer.Option(help="Detector: movenet, onnx or vitpose.")] = "movenet",
     movenet_model: Annotated[str, typer.Option(help="thunder or lightning.")] = "thunder",
     pose_path: Annotated[Path | None, typer.Option(help="Model of other detectors.")] = None,
@@ -27,25 +29,22 @@ def evaluate_keypoints(
     """Print bias, spread, memory, tails, swaps and misses of the detector, joint by joint."""
     from humor_ros.detection import DetectorConfig, create_detector
     from humor_ros.evaluation.keypoint_measurement import keypoint_tables, measure_folder
-    from humor_ros.evaluation.report import print_tables, write_json
+    from humor_ros.evaluation.report import print_tables
 
-    if json is not None and not json.parent.is_dir():
-        raise typer.BadParameter(f"--json: folder not found: {json.parent}")
+    check_json(json)
     config = DetectorConfig(kind=detector, movenet_model=movenet_model, pose_path=pose_path)
     runs = measure_folder(
         folder, create_detector(config), fps=fps, tracked=not alone, seconds=seconds
     )
     tables = keypoint_tables(runs)
     print_tables(tables)
-    if json is not None:
-        settings = {
-            "folder": folder.name,
-            "detector": detector,
-            "model": movenet_model if detector == "movenet" else pose_path,
-            "fps": fps,
-            "tracked": not alone,
-            "runs": len(runs),
-            "frames": sum(len(run.truth) for run in runs),
-        }
-        write_json(json, tables, settings)
-        typer.echo(f"wrote {json}")
+    settings = {
+        "folder": folder.name,
+        "detector": detector,
+        "model": movenet_model if detector == "movenet" else pose_path,
+        "fps": fps,
+        "tracked": not alone,
+        "runs": len(runs),
+        "frames": sum(len(run.truth) for run in runs),
+    }
+    write_numbers(json, tables, settings)

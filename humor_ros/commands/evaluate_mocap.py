@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from humor_ros.commands.json_option import Json, check_json, model_names, write_numbers
 from humor_ros.commands.stream_options import Filter, FitPose, stream_config
 
 __all__ = ["evaluate_mocap"]
@@ -55,7 +56,7 @@ def evaluate_mocap(
         int | None, typer.Option(min=1, help="Only so many clips, spread over the split.")
     ] = None,
     baseline: Annotated[bool, typer.Option(help="Add a row for a person in T-pose.")] = False,
-    json: Annotated[Path | None, typer.Option(help="Write the numbers here, too.")] = None,
+    json: Json = None,
     seed: Annotated[int, typer.Option(help="Of shapes, cameras, IMU and detector.")] = 1,
     fit_pose: FitPose = True,
     filter: Filter = True,
@@ -70,12 +71,11 @@ def evaluate_mocap(
 
     from humor_ros.evaluation import mocap
     from humor_ros.evaluation.mocap_tables import clip_table, mocap_tables
-    from humor_ros.evaluation.report import ResultTable, print_tables, write_json
+    from humor_ros.evaluation.report import ResultTable, print_tables
     from humor_ros.training.mocap import MocapLibrary
     from humor_ros.wham.models import load_models
 
-    if json is not None and not json.parent.is_dir():
-        raise typer.BadParameter(f"--json: folder not found: {json.parent}")
+    check_json(json)
     torch.set_num_threads(threads)
     library = MocapLibrary.load(folder, split)
     if clips is not None:
@@ -111,14 +111,11 @@ def evaluate_mocap(
         single.append(clip_table(results, chosen))
         settings[kind] = asdict(chosen)
     print_tables(shown)
-    if json is not None:
-        told = {
-            "split": split,
-            "weights": weights.name if weights is not None else "packaged",
-            "body": body.name if body is not None else "of the weights",
-            "fit_pose": fit_pose,
-            "filter": filter,
-            **settings,
-        }
-        write_json(json, [*shown, *single], told)
-        typer.echo(f"wrote {json}")
+    told = {
+        "split": split,
+        **model_names(weights, body),
+        "fit_pose": fit_pose,
+        "filter": filter,
+        **settings,
+    }
+    write_numbers(json, [*shown, *single], told)

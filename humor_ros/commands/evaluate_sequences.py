@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from humor_ros.commands.json_option import Json, check_json, model_names, write_numbers
 from humor_ros.commands.keypoint_options import Images, Keypoints, PosePath, keypoint_choice
 
 __all__ = ["evaluate_sequences"]
@@ -81,7 +82,7 @@ def evaluate_sequences(
     keypoints: Keypoints = "dataset",
     pose_path: PosePath = None,
     images: Images = None,
-    json: Annotated[Path | None, typer.Option(help="Write the numbers here, too.")] = None,
+    json: Json = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
 ) -> None:
     """Print a published benchmark's scores of the network: causal, person by person, 30 fps."""
@@ -96,15 +97,14 @@ def evaluate_sequences(
         benchmark_table,
         evaluate_benchmark,
     )
-    from humor_ros.evaluation.report import print_tables, write_json
+    from humor_ros.evaluation.report import print_tables
     from humor_ros.evaluation.sequence_runner import RunSettings
     from humor_ros.evaluation.sequence_scores import BENCHMARKS
     from humor_ros.evaluation.sequences import open_sequences
     from humor_ros.evaluation.truth_bodies import TruthBodies, read_h36m_regressor
     from humor_ros.wham.models import load_models
 
-    if json is not None and not json.parent.is_dir():
-        raise typer.BadParameter(f"--json: folder not found: {json.parent}")
+    check_json(json)
     torch.set_num_threads(threads)
     chosen = BENCHMARKS[benchmark.value]
     h36m = None if h36m_regressor is None else read_h36m_regressor(h36m_regressor)
@@ -139,13 +139,10 @@ def evaluate_sequences(
         notes.append("Joints: the bodies' own 14; the published ones need --h36m-regressor.")
     table = benchmark_table(benchmark.value, chosen, results, notes)
     print_tables([table])
-    if json is not None:
-        told = {
-            "weights": weights.name if weights is not None else "packaged",
-            "body": body.name if body is not None else "of the weights",
-            "split": split or chosen.split,
-            "keypoints": keypoints,
-            **asdict(settings),
-        }
-        write_json(json, [table], told)
-        typer.echo(f"wrote {json}")
+    told = {
+        **model_names(weights, body),
+        "split": split or chosen.split,
+        "keypoints": keypoints,
+        **asdict(settings),
+    }
+    write_numbers(json, [table], told)

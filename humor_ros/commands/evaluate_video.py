@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from humor_ros.commands.json_option import Json, check_json, model_names, write_numbers
 from humor_ros.commands.stream_options import Filter, FitPose, stream_config
 
 __all__ = ["evaluate_video"]
@@ -16,7 +17,7 @@ def evaluate_video(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="Videos cam01.mp4, ... and single_gt.npz.")
     ],
-    json: Annotated[Path | None, typer.Option(help="Write the numbers here, too.")] = None,
+    json: Json = None,
     weights: Annotated[Path | None, typer.Option(help="WHAM weights file.")] = None,
     body: Annotated[Path | None, typer.Option(help="SMPL body file.")] = None,
     fps: Annotated[float, typer.Option(min=1.0, help="Rate; of faster video every n-th.")] = 30.0,
@@ -40,15 +41,14 @@ def evaluate_video(
     import torch
 
     from humor_ros.detection import DetectorConfig
-    from humor_ros.evaluation.report import print_tables, write_json
+    from humor_ros.evaluation.report import print_tables
     from humor_ros.evaluation.video import find_person, score_person, track_camera
     from humor_ros.evaluation.video_tables import reference_rows, video_table
     from humor_ros.evaluation.video_truth import read_video_truth
     from humor_ros.io.track_file import TrackFile
     from humor_ros.pipeline import PipelineConfig
 
-    if json is not None and not json.parent.is_dir():
-        raise typer.BadParameter(f"--json: folder not found: {json.parent}")
+    check_json(json)
     if tracks is not None and not tracks.is_dir():
         raise typer.BadParameter(f"--tracks: folder not found: {tracks}")
     references = [] if reference is None else reference_rows(reference)
@@ -84,18 +84,15 @@ def evaluate_video(
                 )
     table = video_table(rows, references)
     print_tables([table])
-    if json is not None:
-        settings = {
-            "folder": folder.name,
-            "weights": weights.name if weights is not None else "packaged",
-            "body": body.name if body is not None else "of the weights",
-            "fps": fps,
-            "calibrated": calibrated,
-            "gravity": gravity,
-            "fit_pose": fit_pose,
-            "filter": filter,
-            "threads": threads,
-            "reference": None if reference is None else reference.name,
-        }
-        write_json(json, [table], settings)
-        typer.echo(f"wrote {json}")
+    settings = {
+        "folder": folder.name,
+        **model_names(weights, body),
+        "fps": fps,
+        "calibrated": calibrated,
+        "gravity": gravity,
+        "fit_pose": fit_pose,
+        "filter": filter,
+        "threads": threads,
+        "reference": None if reference is None else reference.name,
+    }
+    write_numbers(json, [table], settings)

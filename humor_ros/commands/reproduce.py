@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from humor_ros.commands.reproduction import Dtype, Output, Precision, write_arrays
 
 __all__ = ["app", "reproduce_wham"]
 
 app = typer.Typer(
     help="Recompute every output of a published network for given inputs.", no_args_is_help=True
 )
-
-
-class Precision(str, Enum):
-    """Floating-point type of the computation."""
-
-    float32 = "float32"
-    float64 = "float64"
 
 
 @app.callback()
@@ -36,23 +30,15 @@ def reproduce_wham(
             metavar="DIR", help="Folder with checkpoint.pth.tar, smpl_*.npz and inputs.npz."
         ),
     ],
-    output: Annotated[Path, typer.Option(help="Where to write the arrays (.npz).")],
-    dtype: Annotated[Precision, typer.Option(help="Type of the computation.")] = Precision.float32,
+    output: Output,
+    dtype: Dtype = Precision.float32,
 ) -> None:
     """Write every array of a WHAM run to --output; compare with DIR/outputs.npz if it exists."""
     import numpy as np
-    import torch
 
     from humor_ros.wham.reproduce import largest_differences, reproduce, tolerance
 
-    if not folder.is_dir():
-        raise typer.BadParameter(f"DIR: folder not found: {folder}")
-    if not output.parent.is_dir():
-        raise typer.BadParameter(f"--output: folder not found: {output.parent}")
-    arrays = reproduce(folder, getattr(torch, dtype.value))
-    with output.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
-    typer.echo(f"{len(arrays)} arrays written to {output}")
+    arrays = write_arrays(reproduce, folder, output, dtype)
     reference = folder / "outputs.npz"
     if not reference.is_file():
         return

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from humor_ros.commands.reproduce import Precision
+from humor_ros.commands.reproduction import Dtype, Output, Precision, write_arrays
 
 __all__ = ["reproduce_hmr2"]
 
@@ -20,8 +20,8 @@ def reproduce_hmr2(
             help="Folder with config.json, hmr2*.ckpt, inputs.npz and bodies *smpl_<V>.npz.",
         ),
     ],
-    output: Annotated[Path, typer.Option(help="Where to write the arrays (.npz).")],
-    dtype: Annotated[Precision, typer.Option(help="Type of the computation.")] = Precision.float32,
+    output: Output,
+    dtype: Dtype = Precision.float32,
 ) -> None:
     """Write every array of an HMR2 run to --output; compare with DIR/outputs_f64.npz if it exists.
 
@@ -33,17 +33,9 @@ def reproduce_hmr2(
     from humor_ros.features.reproduce import CROP_BOXES, TOLERANCES, reproduce
     from humor_ros.wham.reproduce import largest_differences
 
-    if not folder.is_dir():
-        raise typer.BadParameter(f"DIR: folder not found: {folder}")
-    if not output.parent.is_dir():
-        raise typer.BadParameter(f"--output: folder not found: {output.parent}")
-    kind = getattr(torch, dtype.value)
-    arrays = reproduce(folder, kind)
-    with output.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
-    typer.echo(f"{len(arrays)} arrays written to {output}")
+    arrays = write_arrays(reproduce, folder, output, dtype)
     references = {
-        "outputs_f64.npz": TOLERANCES[kind],
+        "outputs_f64.npz": TOLERANCES[getattr(torch, dtype.value)],
         "inputs.npz": 0.0,
         CROP_BOXES[0]: 0.0,
     }

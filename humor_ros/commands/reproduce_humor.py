@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from humor_ros.commands.reproduce import Precision
+from humor_ros.commands.reproduction import Dtype, Output, Precision, write_arrays
 
 __all__ = ["register", "reproduce_humor"]
 
@@ -27,23 +27,15 @@ def reproduce_humor(
             "vposer*.pt and inputs.npz.",
         ),
     ],
-    output: Annotated[Path, typer.Option(help="Where to write the arrays (.npz).")],
-    dtype: Annotated[Precision, typer.Option(help="Type of the computation.")] = Precision.float32,
+    output: Output,
+    dtype: Dtype = Precision.float32,
 ) -> None:
     """Write every array of a HuMoR run to --output; compare with DIR/outputs*.npz if it exists."""
     import numpy as np
-    import torch
 
     from humor_ros.humor.reproduce import largest_differences, reproduce
 
-    if not folder.is_dir():
-        raise typer.BadParameter(f"DIR: folder not found: {folder}")
-    if not output.parent.is_dir():
-        raise typer.BadParameter(f"--output: folder not found: {output.parent}")
-    arrays = reproduce(folder, getattr(torch, dtype.value))
-    with output.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
-    typer.echo(f"{len(arrays)} arrays written to {output}")
+    arrays = write_arrays(reproduce, folder, output, dtype)
     double = dtype is Precision.float64
     reference = folder / ("outputs_f64.npz" if double else "outputs.npz")
     if not reference.is_file():

@@ -1,4 +1,4 @@
-"""The ground that all people share, from what each one's window says of it."""
+"""The ground that all people share, as each one's window has it, and who stands elsewhere."""
 
 from __future__ import annotations
 
@@ -6,13 +6,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from humor_ros.humor.window_body import SolverBody
 from humor_ros.humor.window_config import WindowConfig
+from humor_ros.humor.window_values import WindowObservations
 from humor_ros.types import Array
 
-__all__ = ["CommonGround", "ground_plane"]
+__all__ = ["CommonGround", "LevelWatch", "ground_plane", "is_apart"]
 
 #: Deviation of the common ground's height for somebody else, metres.
 _HEIGHT_M = 0.03
+#: Whose feet rest further than this from a ground stands on something else, metres.
+_LEVEL_M = 0.3
+#: Frames of resting feet after which that is believed: a second.
+_BELIEVED = 30
+#: Contact probability from which a sole rests.
+_RESTING = 0.5
 #: Frames from which on a person's estimate weighs no more, and all of those who are gone together.
 _MOST_FRAMES, _MOST_PAST = 900.0, 1800.0
 
@@ -47,6 +55,10 @@ class CommonGround:
         if bool(torch.isfinite(ground).all()) and frames > 0:
             self._present[person] = (ground.detach().clone(), min(frames, _MOST_FRAMES))
 
+    def forget(self, person: str) -> None:
+        """Leave out what a person has said, who stands elsewhere by now."""
+        self._present.pop(person, None)
+
     def leave(self, person: str) -> None:
         """Keep what a person who is gone has said of the ground."""
         if person not in self._present:
@@ -78,6 +90,50 @@ class CommonGround:
         """(3,) inverse variances of the common ground for one who did not make it."""
         slope = 1.0 / config.weights.ground_slope**2
         return torch.tensor([1.0 / _HEIGHT_M**2, slope, slope], dtype=torch.float64)
+
+
+class LevelWatch:
+    """Notices that a person has come to stand on something else than a ground."""
+
+    def __init__(self) -> None:
+        self._apart = 0
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the last resting feet were far from the ground."""
+        return self._apart > 0
+
+    def left(self, body: SolverBody, seen: WindowObservations, ground: Tensor) -> bool:
+        """Whether the feet have rested far from the ground for a second, without a break.
+
+        Frames without a resting foot, as in a jump, say nothing.
+
+        Args:
+            body: kinematics.
+            seen: the person's newest frames, as tracked.
+            ground: (3,) height and slopes of the ground that the person is taken to stand on.
+        """
+        feet = body(seen.betas.median(dim=0).values, seen.rotations, seen.root).feet
+        above = feet[..., 2] - ground[0] - feet[..., :2] @ ground[1:]
+        for frame, resting in zip(above, seen.contacts > _RESTING, strict=True):
+            if bool(resting.any()):
+                far = float(frame[resting].abs().min()) > _LEVEL_M
+                self._apart = self._apart + 1 if far else 0
+        if self._apart < _BELIEVED:
+            return False
+        self._apart = 0
+        return True
+
+
+def is_apart(own: Tensor, common: Tensor, at: Tensor) -> bool:
+    """Whether one's own ground is another level than the common one.
+
+    Args:
+        own: (3,) height and slopes; ``common`` (3,) the same.
+        common: see ``own``.
+        at: (2,) place where they are compared, metres.
+    """
+    return abs(float(own[0] - common[0] + (own[1:] - common[1:]) @ at)) > _LEVEL_M
 
 
 def ground_plane(ground: Tensor) -> Array:

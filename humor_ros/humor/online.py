@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from humor_ros.body import BodyModel
-from humor_ros.humor.common_ground import CommonGround
+from humor_ros.humor.common_ground import CommonGround, is_apart
 from humor_ros.humor.hop import Hop
 from humor_ros.humor.networks import HumorNetwork
 from humor_ros.humor.newest_motion import RECENT_ROWS, NewestMotion, SolvedEnd, newest_motion
@@ -37,6 +37,7 @@ from humor_ros.humor.state import FRAME_RATE
 from humor_ros.humor.window import HopReport, SlidingWindow, SmoothedFrames, guess_ground
 from humor_ros.humor.window_body import SolverBody
 from humor_ros.humor.window_config import WindowConfig
+from humor_ros.humor.window_values import WindowObservations
 from humor_ros.types import HumanState, TrackingState
 
 __all__ = ["ImageRejected", "OnlineSmoother"]
@@ -50,12 +51,15 @@ _BUSY_SHARE = 0.9
 #: Share that it would have to take from which on fewer people are smoothed: others would be told
 #: late or not at all, and nobody in time.
 _OVERLOADED_SHARE = 1.2
+#: Share of the frames from which on a person is shed, that somebody must be behind for that.
+_SURPLUS_SHARE = 0.5
 #: How fast the measured time of a hop follows.
 _TIME_SHARE = 0.2
 #: A person who fell too far behind is not smoothed again before this time.
 _HOLD_S = 5.0
-#: Whose feet rest further than this from the common ground stands on something else, metres.
-_LEVEL_M = 0.3
+#: Frames after which the common ground is that of the people who are there, where nobody of them
+#: stands on the old one any more: ten seconds.
+_RENEWED_AFTER = 300
 
 
 class ImageRejected(ValueError):
@@ -219,6 +223,8 @@ class OnlineSmoother:
     def _shed_surplus(self) -> None:
         """Stop smoothing the latest comers where all together cannot be smoothed in time."""
         admitted = [person for person in self._people.values() if person.admitted]
+        if max((p.pending for p in admitted), default=0) < _SURPLUS_SHARE * self._most_behind:
+            return  # images come slower than they might
         for person in admitted[self._manageable(_OVERLOADED_SHARE) :]:
             self._shed(person, person.last_stamp_s)
 
@@ -267,19 +273,18 @@ class OnlineSmoother:
             self.counts["short_stays"] += 1
             self._end(person)
             return self.begin_hop()
-        first = person.window is None
         if person.window is None:
             person.window = SlidingWindow(self._network, self.solver_body, window)
         self.counts["hops_skipped"] += max(0, count // window.hop - 1) if person.tail else 0
         person.window.config = self._settings(person)
         seen = person.take(count)
         common = self.ground.mean(without=person.name)
-        if first and common is not None:
-            own = guess_ground(self.solver_body, seen)
-            at = seen.root[0, :2]
-            apart = float(own[0] - common[0] - common[1:] @ at)
-            person.other_level = abs(apart) > _LEVEL_M
+        if person.window.motion is None:
+            person.other_level = common is not None and is_apart(
+                guess_ground(self.solver_body, seen), common, seen.root[0, :2]
+            )
             self.counts["people_on_other_levels"] += person.other_level
+            person.level_since = person.frames
         if person.other_level:
             common = None
         person.window.given_ground = common
@@ -317,19 +322,48 @@ class OnlineSmoother:
                 share = _TIME_SHARE if self.hop_s else 1.0
                 self.hop_s += share * (report.seconds - self.hop_s)
             if current:
-                self._note(person, report, told)
+                self._note(person, hop.seen, report, told)
         if person.closing and (hop.last or report is None) and person in self._closing:
             self._closing.remove(person)
             self._end(person)
         self._shed_surplus()
 
-    def _note(self, person: OnlinePerson, report: HopReport, told: SmoothedFrames | None) -> None:
+    def _stand(self, person: OnlinePerson, window: SlidingWindow, seen: WindowObservations) -> None:
+        """Take what a solution says of the ground; somebody who left it starts on another one."""
+        if window.ground is None:
+            return
+        if person.other_level and self._nobody_stands_below(person):
+            self.counts["grounds_renewed"] += 1
+            self.ground = CommonGround()
+            for other in self._people.values():
+                other.other_level = False
+        common = None if person.other_level else self.ground.mean()
+        below = window.ground if common is None else common
+        if person.level.left(self.solver_body, seen, below):
+            self.counts["levels_changed"] += 1
+            self.ground.forget(person.name)
+            window.restart()
+        elif not person.other_level and not person.level.in_doubt:
+            self.ground.see(person.name, window.ground, person.frames)
+
+    def _nobody_stands_below(self, person: OnlinePerson) -> bool:
+        """Whether everybody has been on other levels than the common one for long."""
+        smoothed = [other for other in self._people.values() if other.admitted]
+        alone = all(other.other_level for other in smoothed)
+        return alone and person.frames - person.level_since > _RENEWED_AFTER
+
+    def _note(
+        self,
+        person: OnlinePerson,
+        seen: WindowObservations,
+        report: HopReport,
+        told: SmoothedFrames | None,
+    ) -> None:
         window = person.window
         person.end = None
         if window is not None and window.ground is not None and not report.fallback:
-            if not person.other_level:
-                self.ground.see(person.name, window.ground, person.frames)
             person.end = SolvedEnd.of(window, person.frames - 1)
+            self._stand(person, window, seen)
         if told is None:
             return
         rows, frames, times_s = person.told(told)

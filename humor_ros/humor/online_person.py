@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 
+from humor_ros.humor.common_ground import LevelWatch
 from humor_ros.humor.frame_clock import FrameClock
 from humor_ros.humor.newest_motion import SolvedEnd
 from humor_ros.humor.observations import observe_rows
@@ -56,6 +57,8 @@ class OnlinePerson:
         closing: whether nothing follows.
         tail: the last frame told, to go on from.
         other_level: whether the person stands higher or lower than the common ground.
+        level: watches over that; ``level_since`` the frame from which on it has been so.
+        level_since: see ``level``.
         end: of the last solution; None where there is none to go on from.
     """
 
@@ -65,6 +68,8 @@ class OnlinePerson:
         self.admitted = False
         self.closing = False
         self.other_level = False
+        self.level = LevelWatch()
+        self.level_since = 0
         self.end: SolvedEnd | None = None
         self.tail: SmoothedFrames | None = None
         self.rows: list[SeenRow] = []

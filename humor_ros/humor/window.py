@@ -182,6 +182,10 @@ class SlidingWindow:
             self._forget()
         return told
 
+    def restart(self) -> None:
+        """Start afresh with the frames that have not been told: the ground is another one."""
+        self._forget()
+
     def _leave(self, count: int) -> None:
         """Sum up the frames that leave the window to make room for ``count`` new ones."""
         if self.motion is None or self.seen is None or self._problem is None:

@@ -106,7 +106,10 @@ def _times(worker: SmootherWorker) -> dict[str, str]:
 
 
 def _people(seen: Mapping[str, Any]) -> dict[str, str]:
-    names = ("people", "people_smoothed", "people_at_most", "images_waiting", "frames_behind")
+    names = (
+        *("people", "people_smoothed", "people_at_most", "people_off_the_ground"),
+        *("images_waiting", "frames_behind"),
+    )
     values = {name: str(seen[name]) for name in names}
     ground = seen["ground"]
     if ground is None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from humor_ros.ros.parameter_spec import ParameterSpec
+from humor_ros.ros.shared_parameters import (
+    ASSUME_CAMERA,
+    AUTOSTART,
+    CAMERA_INFO_TIMEOUT,
+    CONTACT_THRESHOLD,
+    TF_ENABLED,
+    THREADS,
+    TRAJECTORY,
+)
 
 __all__ = ["TRACKER_PARAMETERS"]
 
 _P = ParameterSpec
 
-_LIFECYCLE = (
-    _P(
-        "autostart",
-        False,
-        "Configure and activate on start without a lifecycle manager (the launch file starts the "
-        "node by events instead)",
-    ),
-)
+_LIFECYCLE = (AUTOSTART,)
 
 _MODELS = (
     _P(
@@ -28,13 +30,7 @@ _MODELS = (
         "",
         "WHAM weights (.pth.tar as published, or .safetensors); empty uses the packaged weights",
     ),
-    _P(
-        "threads",
-        1,
-        "Processor threads of each inference library",
-        minimum=1,
-        maximum=64,
-    ),
+    THREADS,
 )
 
 _FEATURES = (
@@ -153,20 +149,8 @@ _CAMERA = (
         "",
         "Optical frame of the images; empty takes the frame_id of the image header",
     ),
-    _P(
-        "assume_camera",
-        True,
-        "Without a usable camera_info, assume f = sqrt(width^2 + height^2) and a centred principal "
-        "point after camera_info_timeout; false waits for ever",
-    ),
-    _P(
-        "camera_info_timeout",
-        3.0,
-        "How long the first image waits for a camera_info with a non-zero K",
-        unit="s",
-        minimum=0.0,
-        maximum=60.0,
-    ),
+    ASSUME_CAMERA,
+    CAMERA_INFO_TIMEOUT,
 )
 
 _IMU = (
@@ -480,7 +464,7 @@ _TRACKING = (
 )
 
 _FRAMES = (
-    _P("tf.enabled", True, "Publish a TF frame for the root and the 23 joints of each person"),
+    TF_ENABLED,
     _P(
         "tf.parent",
         "world",
@@ -506,23 +490,8 @@ _OUTPUTS = (
         True,
         "Publish REP-155 topics under /humans/bodies and the frame body_<id>",
     ),
-    _P(
-        "contact_threshold",
-        0.5,
-        "Probability from which a foot point counts as resting",
-        minimum=0.0,
-        maximum=1.0,
-        dynamic=True,
-    ),
-    _P(
-        "markers.trajectory",
-        5.0,
-        "Length of the path that markers show behind each person",
-        unit="s",
-        minimum=0.0,
-        maximum=60.0,
-        dynamic=True,
-    ),
+    CONTACT_THRESHOLD,
+    TRAJECTORY,
     _P(
         "markers.frame",
         "world",

@@ -9,6 +9,15 @@ from humor_ros.humor.online_config import OnlineConfig
 from humor_ros.humor.outlook import OutlookConfig
 from humor_ros.humor.window_config import WindowConfig
 from humor_ros.ros.parameter_spec import ParameterSpec
+from humor_ros.ros.shared_parameters import (
+    ASSUME_CAMERA,
+    AUTOSTART,
+    CAMERA_INFO_TIMEOUT,
+    CONTACT_THRESHOLD,
+    TF_ENABLED,
+    THREADS,
+    TRAJECTORY,
+)
 
 __all__ = ["SMOOTHER_PARAMETERS", "online_config", "outlook_config"]
 
@@ -19,12 +28,7 @@ _OUTLOOK = OutlookConfig()
 
 #: Every parameter of the node ``smoother``.
 SMOOTHER_PARAMETERS: tuple[ParameterSpec, ...] = (
-    _P(
-        "autostart",
-        False,
-        "Configure and activate on start without a lifecycle manager (the launch file starts the "
-        "node by events instead)",
-    ),
+    AUTOSTART,
     _P(
         "body_path",
         "",
@@ -36,7 +40,7 @@ SMOOTHER_PARAMETERS: tuple[ParameterSpec, ...] = (
         "HuMoR weights (.safetensors of ours, or a published best_model.pth); empty uses the "
         "packaged prior",
     ),
-    _P("threads", 1, "Processor threads of each inference library", minimum=1, maximum=64),
+    THREADS,
     _P(
         "niceness",
         10,
@@ -45,20 +49,8 @@ SMOOTHER_PARAMETERS: tuple[ParameterSpec, ...] = (
         minimum=0,
         maximum=19,
     ),
-    _P(
-        "assume_camera",
-        True,
-        "Without a usable camera_info, assume f = sqrt(width^2 + height^2) and a centred principal "
-        "point after camera_info_timeout; false waits for ever",
-    ),
-    _P(
-        "camera_info_timeout",
-        3.0,
-        "How long the first people wait for a camera_info with a non-zero K",
-        unit="s",
-        minimum=0.0,
-        maximum=60.0,
-    ),
+    ASSUME_CAMERA,
+    CAMERA_INFO_TIMEOUT,
     _P(
         "queue",
         60,
@@ -153,29 +145,14 @@ SMOOTHER_PARAMETERS: tuple[ParameterSpec, ...] = (
         minimum=0.01,
         maximum=1.0,
     ),
-    _P("tf.enabled", True, "Publish a TF frame for the root and the 23 joints of each person"),
+    TF_ENABLED,
     _P(
         "tf.suffix",
         "_smoothed",
         "Added to a person's id in its TF frames, because the tracker's carry the id itself",
     ),
-    _P(
-        "contact_threshold",
-        0.5,
-        "Probability from which a joint counts as resting in markers",
-        minimum=0.0,
-        maximum=1.0,
-        dynamic=True,
-    ),
-    _P(
-        "markers.trajectory",
-        5.0,
-        "Length of the path that markers show behind each person",
-        unit="s",
-        minimum=0.0,
-        maximum=60.0,
-        dynamic=True,
-    ),
+    CONTACT_THRESHOLD,
+    TRAJECTORY,
 )
 
 

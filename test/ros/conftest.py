@@ -55,7 +55,15 @@ def rclpy_session():
 
 @pytest.fixture
 def harness(rclpy_session):
-    """Makes running nodes: ``with harness(parameters) as h``."""
-    from node_harness import Harness
+    """Makes running trackers: ``with harness(parameters) as h``."""
+    from tracker_harness import TrackerHarness
 
-    return Harness
+    return TrackerHarness
+
+
+@pytest.fixture
+def smoothing(rclpy_session):
+    """Makes running smoothers: ``with smoothing(parameters) as h``."""
+    from smoother_harness import SmootherHarness
+
+    return SmootherHarness

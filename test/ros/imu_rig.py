@@ -11,9 +11,9 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import torch
-from node_harness import Harness
 from sensor_msgs.msg import Imu
 from std_msgs.msg import Header
+from tracker_harness import TrackerHarness
 
 from humor_ros.body import BodyModel
 from humor_ros.geometry import PinholeCamera
@@ -85,7 +85,7 @@ class Scene:
         return cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
 
 
-class ImuRig(Harness):
+class ImuRig(TrackerHarness):
     """The tracker with the packaged weights, an IMU and images that belong together.
 
     Args:

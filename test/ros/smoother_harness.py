@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import defaultdict
 from dataclasses import replace
 from functools import cache
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from humor_ros.msg import BodyContacts, GroundPlane, HumanForecasts, HumanStates
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
-from rclpy.parameter import Parameter
+from node_harness import NodeHarness
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 from synthetic_people import make_human, make_result
@@ -93,69 +88,21 @@ def humans_message(stamp_s, people=1, *, world="humor_world", frame="cam"):
     )
 
 
-class SmootherHarness:
-    """Both nodes in one executor thread; wait for conditions, not for time."""
+class SmootherHarness(NodeHarness):
+    """The smoother, and who sends it people and calibrations."""
 
     def __init__(self, parameters=None, factory=quick_parts, outputs=OUTPUTS):
         values = {"camera_info_timeout": 0.0, "niceness": 0} | (parameters or {})
-        self.node = SmootherNode(
-            factory,
-            parameter_overrides=[Parameter(name, value=value) for name, value in values.items()],
+        super().__init__(
+            lambda overrides: SmootherNode(factory, parameter_overrides=overrides), values, outputs
         )
-        self.node._timer.timer_period_ns = 100_000_000
-        self.peer = Node("fake_tracker")
-        self.received = defaultdict(list)
-        self.received_at = defaultdict(list)
-        for topic, kind in outputs.items():
-            self.listen(topic, kind)
         self.humans = self.peer.create_publisher(HumanStates, "tracker/humans", output_qos())
         self.infos = self.peer.create_publisher(CameraInfo, "camera_info", output_qos())
-        self.executor = SingleThreadedExecutor()
-        self.executor.add_node(self.node)
-        self.executor.add_node(self.peer)
-        self._stamp_s = time.time()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._spin, daemon=True)
-
-    def _spin(self):
-        while not self._stop.is_set():
-            self.executor.spin_once(timeout_sec=0.05)
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._stop.set()
-        self._thread.join(10)
-        self.node.close()
-        self.executor.shutdown()
-        self.node.destroy_node()
-        self.peer.destroy_node()
-
-    def listen(self, topic, kind):
-        def take(message):
-            self.received[topic].append(message)
-            self.received_at[topic].append(time.monotonic())
-
-        self.peer.create_subscription(kind, topic, take, output_qos(200))
-
-    def do(self, action):
-        """Do it on the executor's thread, where lifecycle services do it."""
-        task = self.executor.create_task(action)
-        self.wait(task.done)
-        return task.result()
 
     def activate(self):
         assert self.do(self.node.start)
         self.wait(lambda: self.humans.get_subscription_count() > 0)
         self.wait(lambda: self.node._outputs._humans.get_subscription_count() > 0)
-
-    def wait(self, condition, timeout_s=30.0):
-        deadline = time.monotonic() + timeout_s
-        while not condition():
-            assert time.monotonic() < deadline, "timed out"
-            time.sleep(0.01)
 
     def send(self, message=None, people=1, *, taken=True, **stamp):
         """Send one message; unless told not to, wait until it has been taken in."""
@@ -173,10 +120,6 @@ class SmootherHarness:
         queue = self.node._worker.queue
         return queue.received - len(queue._messages)
 
-    def next_stamp(self, step_s=1 / 30):
-        self._stamp_s += step_s
-        return self._stamp_s
-
     def play(self, count, people=1):
         return [self.send(people=people) for _ in range(count)]
 
@@ -190,10 +133,3 @@ class SmootherHarness:
             *SIZE, np.array([[900.0, 0, 640], [0, 900.0, 360], [0, 0, 1]])
         )
         self.infos.publish(camera_info_message(camera, "cam"))
-
-    def diagnostics(self):
-        messages = self.received["/diagnostics"]
-        return {v.key: v.value for v in messages[-1].status[0].values} if messages else {}
-
-    def wait_for_count(self, key, at_least=1):
-        self.wait(lambda: int(self.diagnostics().get(key, "0")) >= at_least)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import yaml
 from geometry_msgs.msg import Quaternion, Transform, TransformStamped
-from node_harness import OUTPUTS
 from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import Imu, MagneticField
 from std_msgs.msg import Header
 from synthetic_people import LEVEL_WORLD_CAMERA, static_motion
+from tracker_harness import OUTPUTS
 
 from humor_ros.inertial import Calibration, InertialConfig, InertialState
 from humor_ros.inertial.imu_faults import ImuFault, ImuFaultKind

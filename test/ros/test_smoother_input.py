@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from geometry_msgs.msg import Point, Quaternion
 from rclpy.logging import get_logger
-from smoother_harness import SmootherHarness, humans_message
+from smoother_harness import humans_message
 
 from humor_ros.geometry import PinholeCamera
 from humor_ros.ros.camera_input import CameraInput
@@ -127,8 +127,8 @@ def test_a_calibration_is_used_when_it_comes_and_assumed_for_the_images_size_bef
     assert door.image(humans_message(1.2)).camera.fx == pytest.approx(900.0)
 
 
-def test_the_node_goes_on_after_everything_that_can_come(rclpy_session):
-    with SmootherHarness({"forecast.enabled": False}) as h:
+def test_the_node_goes_on_after_everything_that_can_come(smoothing):
+    with smoothing({"forecast.enabled": False}) as h:
         h.activate()
         for spoil, _, _ in SPOILT:
             message = humans_message(h.next_stamp(), 2)

@@ -10,19 +10,13 @@ import pytest
 from humor_ros.msg import BodyContacts, HumanStates
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from smoother_harness import FORECASTS, OUTPUTS, WINDOW, SmootherHarness, humans_message
+from smoother_harness import FORECASTS, OUTPUTS, WINDOW, humans_message
 from visualization_msgs.msg import Marker
 
 from humor_ros.humor.state import CONTACT_NAMES
 from humor_ros.ros.smoother_node import make_parts
 
 pytestmark = pytest.mark.ros
-
-
-@pytest.fixture
-def smoothing(rclpy_session):
-    """Makes running nodes: ``with smoothing(parameters) as h``."""
-    return SmootherHarness
 
 
 def test_images_come_out_refined_in_order_with_their_stamps(smoothing):

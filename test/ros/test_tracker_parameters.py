@@ -1,15 +1,12 @@
-"""The table of parameters, the commented YAML and the pipeline's settings agree."""
+"""The tracker's parameters and the pipeline's settings agree."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from rclpy.lifecycle import TransitionCallbackReturn
-from rclpy.parameter import Parameter
 
 from humor_ros.features import EncoderConfig, FeatureConfig
 from humor_ros.features.config import DecoderConfig
@@ -17,54 +14,12 @@ from humor_ros.features.feature_report import FeatureStatus
 from humor_ros.human_names import person_name
 from humor_ros.pipeline import PipelineConfig
 from humor_ros.ros.configuration import pipeline_config
-from humor_ros.ros.parameter_spec import ParameterSpec, refusal_callback
 from humor_ros.ros.parameters import TRACKER_PARAMETERS
 from humor_ros.ros.tracker_node import make_pipeline
 from humor_ros.ros.tracker_status import feature_facts
 
 pytestmark = pytest.mark.ros
-YAML = Path(__file__).resolve().parents[2] / "config" / "tracking.yaml"
 DEFAULTS = {spec.name: spec.default for spec in TRACKER_PARAMETERS}
-
-
-def flat(values, prefix=""):
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from flat(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
-
-
-def test_the_yaml_lists_every_parameter_with_its_default():
-    content = yaml.safe_load(YAML.read_text())["/**"]["ros__parameters"]
-    listed = dict(flat(content))
-    assert listed == DEFAULTS
-    assert {name: type(value) for name, value in listed.items()} == {
-        name: type(value) for name, value in DEFAULTS.items()
-    }
-
-
-def test_every_parameter_of_the_yaml_has_a_comment_above():
-    lines = YAML.read_text().splitlines()
-    for number, line in enumerate(lines):
-        text = line.strip()
-        if text and not text.startswith("#") and not text.endswith(":"):
-            assert lines[number - 1].strip().startswith("#"), line
-
-
-def test_every_parameter_is_described():
-    for spec in TRACKER_PARAMETERS:
-        assert len(spec.description) > 10, spec.name
-        descriptor = spec.descriptor()
-        assert spec.description in descriptor.description
-        if isinstance(spec.default, int | float) and not isinstance(spec.default, bool):
-            assert spec.minimum is not None, f"{spec.name} has no range"
-            assert spec.maximum is not None, f"{spec.name} has no range"
-
-
-def test_defaults_are_allowed():
-    for spec in TRACKER_PARAMETERS:
-        assert spec.refusal(spec.default) == ""
 
 
 def test_the_defaults_make_the_pipelines_own_defaults():
@@ -74,31 +29,6 @@ def test_the_defaults_make_the_pipelines_own_defaults():
     assert made.detector == own.detector
     assert made.weights is None
     assert made.body is None
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "reason"),
-    [
-        ("tf.parent", "map", "world, camera"),
-        ("max_people", 0, "at least 1"),
-        ("imu.wait", float("nan"), "NaN"),
-        ("imu.rotation_camera_imu", [1.0], "4 numbers"),
-    ],
-)
-def test_a_refused_value_comes_with_the_reason(name, value, reason):
-    judge = refusal_callback(TRACKER_PARAMETERS, lambda: False)
-    result = judge([Parameter(name, value=value)])
-    assert not result.successful
-    assert name in result.reason
-    assert reason in result.reason
-
-
-def test_a_static_parameter_refuses_to_change_after_configure():
-    judge = refusal_callback(
-        [ParameterSpec("a", 1, "static"), ParameterSpec("b", 1, "x", dynamic=True)], lambda: True
-    )
-    assert "configure" in judge([Parameter("a", value=2)]).reason
-    assert judge([Parameter("b", value=2)]).successful
 
 
 def test_a_missing_file_is_named_with_its_parameter(tmp_path):

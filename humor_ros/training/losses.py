@@ -14,8 +14,8 @@ from torch import Tensor
 from humor_ros.body.skeleton import LEFT_HIP, RIGHT_HIP
 from humor_ros.geometry.rotation import matrix_to_rotation_6d
 from humor_ros.training.published_loss_weights import PublishedLossWeights
+from humor_ros.wham.camera_input import camera_angular_velocity
 from humor_ros.wham.keypoints import centre_on_hips
-from humor_ros.wham.trajectory import FRAME_RATE
 
 __all__ = ["PublishedPrediction", "PublishedTruth", "published_losses"]
 
@@ -193,9 +193,8 @@ def _camera(prediction: Tensor, truth: PublishedTruth) -> Tensor:
     rotation = matrix_to_rotation_6d(implied) - matrix_to_rotation_6d(
         truth.rotation_camera_world[truth.has_camera, 1:]
     )
-    turn = matrix_to_rotation_6d(implied[:, :-1] @ implied[:, 1:].mT)
-    rest = turn.new_tensor((1.0, 0.0, 0.0, 0.0, 1.0, 0.0))
-    rate = (turn - rest) * FRAME_RATE - truth.cam_angvel[truth.has_camera, 1:]
+    told = camera_angular_velocity(implied[:, :-1] @ implied[:, 1:].mT)
+    rate = told - truth.cam_angvel[truth.has_camera, 1:]
     return _mean(rotation.square()) + _mean(rate.square())
 
 

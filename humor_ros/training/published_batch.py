@@ -8,10 +8,9 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from humor_ros.geometry.rotation import rotation_6d_to_matrix
+from humor_ros.wham.camera_input import camera_turn
 from humor_ros.wham.config import N_KEYPOINTS, WhamConfig
 from humor_ros.wham.keypoint_motion import keypoint_motion
-from humor_ros.wham.trajectory import FRAME_RATE
 from humor_ros.wham.values import WhamInputs
 
 __all__ = ["BODIES", "PublishedBatch", "centred_intrinsics"]
@@ -115,13 +114,12 @@ class PublishedBatch:
         half = 100.0 * self.bbox[..., None, 2:]
         points = self.x[..., : 2 * N_KEYPOINTS].unflatten(-1, (N_KEYPOINTS, 2))
         pixels = points * half + self.bbox[..., None, :2]
-        rest = self.x.new_tensor((1.0, 0.0, 0.0, 0.0, 1.0, 0.0))
         seen = ~self.mask[:, 1:] & ~self.mask[:, :-1]
         moved = keypoint_motion(
             pixels[:, 1:],
             pixels[:, :-1],
             seen,
-            rotation_6d_to_matrix(self.cam_angvel[:, 1:] / FRAME_RATE + rest),
+            camera_turn(self.cam_angvel[:, 1:]),
             self.intrinsics[:, :, 0, 0],
             self.image_size[:, None],
             self.bbox[:, 1:],

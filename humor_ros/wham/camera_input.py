@@ -5,9 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from humor_ros.geometry.rotation import matrix_to_rotation_6d, quaternion_xyzw_to_matrix
+from humor_ros.geometry.rotation import (
+    matrix_to_rotation_6d,
+    quaternion_xyzw_to_matrix,
+    rotation_6d_to_matrix,
+)
 
-__all__ = ["camera_angular_velocity", "published_demo_angular_velocity"]
+__all__ = ["camera_angular_velocity", "camera_turn", "published_demo_angular_velocity"]
+
+_REST = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
 
 def camera_angular_velocity(rotation_previous_current: Tensor, frame_rate: float = 30.0) -> Tensor:
@@ -24,8 +30,13 @@ def camera_angular_velocity(rotation_previous_current: Tensor, frame_rate: float
     Returns:
         (..., 6).
     """
-    rest = rotation_previous_current.new_tensor([1.0, 0.0, 0.0, 0.0, 1.0, 0.0])
+    rest = rotation_previous_current.new_tensor(_REST)
     return (matrix_to_rotation_6d(rotation_previous_current) - rest) * frame_rate
+
+
+def camera_turn(angular_velocity: Tensor, frame_rate: float = 30.0) -> Tensor:
+    """Undo :func:`camera_angular_velocity`: (..., 6) to (..., 3, 3)."""
+    return rotation_6d_to_matrix(angular_velocity / frame_rate + angular_velocity.new_tensor(_REST))
 
 
 def published_demo_angular_velocity(quaternion_xyzw: Tensor, frame_rate: float) -> Tensor:

@@ -20,7 +20,7 @@ from humor_ros.training.recipe_losses import camera_translation, weak_camera_tar
 from humor_ros.training.synthesis import WindowSource
 from humor_ros.training.synthesis_config import CameraConfig, DataConfig, NoiseConfig
 from humor_ros.training.virtual_camera import place_cameras, project
-from humor_ros.wham.camera_input import camera_angular_velocity
+from humor_ros.wham.camera_input import camera_angular_velocity, camera_turn
 from humor_ros.wham.contacts import contact_labels
 from humor_ros.wham.keypoints import normalise_keypoints
 
@@ -149,6 +149,11 @@ def test_a_mirrored_body_is_the_mirrored_points(body):
     flip = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
     sign = torch.tensor([-1.0, 1.0, 1.0])
     assert torch.allclose(two.coco17, one.coco17[:, flip] * sign, atol=0.02)
+
+
+def test_the_cameras_turn_comes_back_from_the_input_that_tells_it():
+    turn = axis_angle_to_matrix(0.1 * torch.randn(5, 3, generator=torch.manual_seed(1)))
+    assert torch.allclose(camera_turn(camera_angular_velocity(turn)), turn, atol=1e-6)
 
 
 def test_resting_feet_are_in_contact_and_moving_feet_are_not():

@@ -9,7 +9,6 @@ the recordings, and pieces of long roll-outs of the prior's mean are a term
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +16,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from humor_ros.humor.body import HumorBody
 from humor_ros.humor.networks import HumorNetwork
 from humor_ros.humor.scaling import folded, linear_scaling, with_scaling
 from humor_ros.humor.weights import save_safetensors
 from humor_ros.training.humor_chase import RollOutChase
-from humor_ros.training.humor_config import HumorTrainConfig
 from humor_ros.training.humor_losses import divergence
 from humor_ros.training.humor_noise import CHANGES, disturbed, resized, sizes
 from humor_ros.training.humor_table import TransitionTable
 from humor_ros.training.humor_trainer import HumorTrainer
-from humor_ros.training.humor_transitions import TransitionLibrary
 
 __all__ = ["ScaledHumorTrainer"]
 
@@ -45,17 +41,9 @@ class ScaledHumorTrainer(HumorTrainer):
     #: Long runs learn the recordings by heart: what was best on the way is kept.
     best_by = "prior_root_1s_mm"
 
-    def __init__(
-        self,
-        config: HumorTrainConfig,
-        body: HumorBody,
-        training: TransitionLibrary,
-        validation: TransitionLibrary | None,
-        folder: Path,
-        clock: Callable[[], float],
-        minutes: float | None = None,
-    ) -> None:
-        super().__init__(config, body, training, validation, folder, clock, minutes)
+    def prepare(self) -> None:
+        """Scale the network's numbers by the data."""
+        config = self.config
         self._tables: list[TransitionTable] = []
         self._draw_shapes()
         generator = torch.Generator().manual_seed(config.seed)
@@ -66,7 +54,7 @@ class ScaledHumorTrainer(HumorTrainer):
         self.network.decoder.direct.requires_grad_(False)  # the scaling has it
         self.network.bfloat16_layers = config.optim.bfloat16
         self._chase = RollOutChase(
-            training,
+            self.training,
             config.optim.forecast_batch,
             config.data.mirror_probability,
             config.optim.forecast_pieces,

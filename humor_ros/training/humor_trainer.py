@@ -106,6 +106,10 @@ class HumorTrainer(TrainingLoop[HumorNetwork]):
             else None
         )
         self._shapes_of = -1
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Last step of the construction; nothing here."""
 
     def make_network(self) -> HumorNetwork:
         """Of the configured size."""

@@ -60,6 +60,7 @@ class SmootherWorker:
         self._lock = threading.Lock()  # of the smoother
         self._publishing = threading.Lock()  # taken before the other, so that images stay in order
         self._untold = threading.Event()  # somebody may have made images ready
+        self._stale = False  # what is drawn is of a stream that has ended
         self._due = threading.Condition(self._lock)
         self._stopping = threading.Event()
         self.queue: MessageQueue[HumanStates] = MessageQueue(values["queue"])
@@ -157,6 +158,7 @@ class SmootherWorker:
                 resets = self._smoother.counts["resets"]
                 self._smoother.add(image)
                 reset = self._smoother.counts["resets"] > resets
+                self._stale |= reset
                 self._due.notify_all()
         except ImageRejected as error:
             self._reporter.say(
@@ -164,7 +166,6 @@ class SmootherWorker:
             )
             return
         if reset:
-            self._outputs.wipe()
             self._reporter.say(
                 "resets",
                 "topic humans: stamps went back by more than a second, or the world is another "
@@ -220,6 +221,9 @@ class SmootherWorker:
             images = self._smoother.ready()
             ground = self._smoother.ground.mean() if images else None
             people, frames = self._smoother.ground.people, self._smoother.ground.frames
+            stale, self._stale = self._stale, False
+        if stale:
+            self._outputs.wipe()
         for image in images:
             latency_s = self._outputs.publish(image)
             lags = [human.lag_s for human in image.humans if human.smoothed]

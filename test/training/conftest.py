@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from humor_training_cases import make_library, write_folder
 
 from humor_ros.body.model import BodyModel
 from humor_ros.training.config import OptimConfig, TrainConfig
+from humor_ros.training.humor_transitions import TransitionLibrary
 from humor_ros.training.mocap import MocapLibrary
 from humor_ros.training.synthesis_config import DataConfig
 from humor_ros.wham.config import WhamConfig
@@ -59,6 +61,19 @@ def body() -> BodyModel:
 def library(shards: Path) -> MocapLibrary:
     """The training clips."""
     return MocapLibrary.load(shards, "train")
+
+
+@pytest.fixture(scope="session")
+def humor_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Shards of people who stride along curves."""
+    torch.set_num_threads(1)
+    return write_folder(tmp_path_factory.mktemp("humor_shards"))
+
+
+@pytest.fixture(scope="module")
+def humor_library(humor_folder: Path) -> TransitionLibrary:
+    """The transitions of its training clips."""
+    return make_library(humor_folder)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from humor_training_cases import NETWORK, make_library, plain_body, tiny_run, write_folder
+from humor_training_cases import NETWORK, make_library, plain_body, tiny_run
 
 from humor_ros.humor import HumorNetwork, MotionState
 from humor_ros.humor.rollout import roll_out
@@ -17,21 +17,10 @@ from humor_ros.training.humor_trainer import HumorTrainer
 from humor_ros.training.humor_transitions import TransitionLibrary
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.set_num_threads(1)
-    return write_folder(tmp_path_factory.mktemp("humor_shards"))
-
-
-@pytest.fixture(scope="module")
-def library(folder: Path) -> TransitionLibrary:
-    return make_library(folder)
-
-
-def test_a_person_of_the_pool_walks_through_one_roll_out(library: TransitionLibrary) -> None:
+def test_a_person_of_the_pool_walks_through_one_roll_out(humor_library: TransitionLibrary) -> None:
     torch.manual_seed(0)
     network = HumorNetwork(NETWORK)
-    pool = RollOutPool(library, 1, 4, 0.0)
+    pool = RollOutPool(humor_library, 1, 4, 0.0)
     generator = torch.Generator().manual_seed(0)
     pasts, predictions, latents = [], [], []
     for _ in range(4):
@@ -48,8 +37,8 @@ def test_a_person_of_the_pool_walks_through_one_roll_out(library: TransitionLibr
     torch.testing.assert_close(torch.stack(predictions, dim=1), rolled.following, rtol=0, atol=1e-5)
 
 
-def test_a_finished_roll_out_begins_with_the_truth(library: TransitionLibrary) -> None:
-    pool = RollOutPool(library, 3, 2, 0.0)
+def test_a_finished_roll_out_begins_with_the_truth(humor_library: TransitionLibrary) -> None:
+    pool = RollOutPool(humor_library, 3, 2, 0.0)
     generator = torch.Generator().manual_seed(0)
     for _ in range(5):
         window = pool.next(generator)
@@ -62,8 +51,8 @@ def test_a_finished_roll_out_begins_with_the_truth(library: TransitionLibrary) -
 
 
 @pytest.mark.parametrize("chance", [0.0, 0.5])
-def test_some_steps_are_told_the_truth(library: TransitionLibrary, chance: float) -> None:
-    pool = RollOutPool(library, 400, 5, 0.0)
+def test_some_steps_are_told_the_truth(humor_library: TransitionLibrary, chance: float) -> None:
+    pool = RollOutPool(humor_library, 400, 5, 0.0)
     generator = torch.Generator().manual_seed(0)
     window = pool.next(generator, chance)
     pool.advance(MotionState.from_vector(window.following + 0.01))
@@ -75,26 +64,26 @@ def test_some_steps_are_told_the_truth(library: TransitionLibrary, chance: float
     assert float(true.float().mean()) == pytest.approx(1.0 - 0.8 * chance, abs=0.06)
 
 
-def test_a_prediction_beyond_all_motion_is_given_up(library: TransitionLibrary) -> None:
-    pool = RollOutPool(library, 2, 5, 0.0)
+def test_a_prediction_beyond_all_motion_is_given_up(humor_library: TransitionLibrary) -> None:
+    pool = RollOutPool(humor_library, 2, 5, 0.0)
     generator = torch.Generator().manual_seed(0)
     window = pool.next(generator)
     pool.advance(MotionState.from_vector(window.following * torch.tensor([[[1.0]], [[torch.nan]]])))
     assert bool(torch.isfinite(pool.next(generator).past).all())
 
 
-def test_nothing_can_be_advanced_before_the_first_step(library: TransitionLibrary) -> None:
-    window = library.windows(torch.tensor([0]), torch.tensor([0]), 1)
+def test_nothing_can_be_advanced_before_the_first_step(humor_library: TransitionLibrary) -> None:
+    window = humor_library.windows(torch.tensor([0]), torch.tensor([0]), 1)
     with pytest.raises(ValueError, match=r"next\(\)"):
-        RollOutPool(library, 1, 4, 0.0).advance(MotionState.from_vector(window.following))
+        RollOutPool(humor_library, 1, 4, 0.0).advance(MotionState.from_vector(window.following))
 
 
-def test_a_resumed_pool_is_the_uninterrupted_one(folder: Path, tmp_path: Path) -> None:
+def test_a_resumed_pool_is_the_uninterrupted_one(humor_folder: Path, tmp_path: Path) -> None:
     config = tiny_run(supervised_until=0.0, own_output_from=0.0, pool_size=8)
 
     def trainer(name: str) -> HumorTrainer:
-        library = make_library(folder, shapes=1)
-        return HumorTrainer(config, plain_body(), library, None, tmp_path / name, lambda: 0.0)
+        humor_library = make_library(humor_folder, shapes=1)
+        return HumorTrainer(config, plain_body(), humor_library, None, tmp_path / name, lambda: 0.0)
 
     whole, first, second = trainer("whole"), trainer("parts"), trainer("parts")
     whole.run()

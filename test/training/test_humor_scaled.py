@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from humor_training_cases import NETWORK, make_library, plain_body, tiny_run, write_folder
+from humor_training_cases import NETWORK, make_library, plain_body, tiny_run
 from typer.testing import CliRunner
 
 from humor_ros.body.skeleton import SMPL_MIRROR
@@ -32,38 +32,27 @@ from humor_ros.training.humor_transitions import TransitionLibrary, mirrored
 RIGID = replace(NETWORK, direct=True, rigid=True)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.set_num_threads(1)
-    return write_folder(tmp_path_factory.mktemp("humor_shards"))
-
-
-@pytest.fixture(scope="module")
-def library(folder: Path) -> TransitionLibrary:
-    return make_library(folder)
-
-
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def rows_of(library: TransitionLibrary, count: int = 40) -> torch.Tensor:
-    return library.draw(count, 1, seeded(), 0.0).past[:, 0]
+def rows_of(humor_library: TransitionLibrary, count: int = 40) -> torch.Tensor:
+    return humor_library.draw(count, 1, seeded(), 0.0).past[:, 0]
 
 
-def test_the_table_holds_what_the_decoder_should_write(library: TransitionLibrary) -> None:
-    batch = TransitionTable(library).draw(60, seeded(), 0.5)
+def test_the_table_holds_what_the_decoder_should_write(humor_library: TransitionLibrary) -> None:
+    batch = TransitionTable(humor_library).draw(60, seeded(), 0.5)
     before = PackedState.pack(MotionState.from_vector(batch.past))
     raw = torch.cat((batch.changes, torch.zeros(60, 9)), dim=1)
     torch.testing.assert_close(before.changed(raw).row(), batch.following, rtol=0, atol=2e-5)
 
 
-def test_the_table_draws_transitions_of_the_library(library: TransitionLibrary) -> None:
-    batch = TransitionTable(library).draw(200, seeded(), 0.0)
+def test_the_table_draws_transitions_of_the_library(humor_library: TransitionLibrary) -> None:
+    batch = TransitionTable(humor_library).draw(200, seeded(), 0.0)
     all_rows = torch.cat(
         [
-            library.windows(torch.tensor([clip]), torch.tensor([0]), int(length) - 1).past[0]
-            for clip, length in enumerate(library.clips.length)
+            humor_library.windows(torch.tensor([clip]), torch.tensor([0]), int(length) - 1).past[0]
+            for clip, length in enumerate(humor_library.clips.length)
         ]
     )
     nearest = torch.cdist(batch.past, all_rows, compute_mode="donot_use_mm_for_euclid_dist")
@@ -71,8 +60,8 @@ def test_the_table_draws_transitions_of_the_library(library: TransitionLibrary) 
     assert 0 < float(batch.flat.mean()) < 1  # of both clips
 
 
-def test_changes_are_mirrored_as_rows_are(library: TransitionLibrary) -> None:
-    window = library.draw(8, 1, seeded(), 0.0)
+def test_changes_are_mirrored_as_rows_are(humor_library: TransitionLibrary) -> None:
+    window = humor_library.draw(8, 1, seeded(), 0.0)
     other = mirrored(window, torch.ones(8, dtype=torch.bool))
     order, sign = mirrored_changes(torch.tensor(SMPL_MIRROR[:22]))
     wanted = changes(other.past[:, 0], other.following[:, 0])
@@ -80,8 +69,8 @@ def test_changes_are_mirrored_as_rows_are(library: TransitionLibrary) -> None:
     torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5)
 
 
-def test_disturbed_bodies_keep_bones_heading_and_place(library: TransitionLibrary) -> None:
-    rows = rows_of(library)
+def test_disturbed_bodies_keep_bones_heading_and_place(humor_library: TransitionLibrary) -> None:
+    rows = rows_of(humor_library)
     after, noise = disturbed(rows, 1.0, seeded())
     states = [PackedState.pack(MotionState.from_vector(r)) for r in (rows, after)]
     bones = [RigidBones.of(state).bones for state in states]
@@ -96,8 +85,8 @@ def test_disturbed_bodies_keep_bones_heading_and_place(library: TransitionLibrar
     torch.testing.assert_close(back, rows, rtol=0, atol=2e-3)
 
 
-def test_a_share_of_none_disturbs_nobody_and_of_some_some(library: TransitionLibrary) -> None:
-    rows = rows_of(library, 300)
+def test_a_share_of_none_disturbs_nobody_and_of_some_some(humor_library: TransitionLibrary) -> None:
+    rows = rows_of(humor_library, 300)
     after, noise = disturbed(rows, 0.0, seeded())
     assert torch.equal(after, rows)
     assert float(noise.abs().max()) == 0
@@ -105,8 +94,8 @@ def test_a_share_of_none_disturbs_nobody_and_of_some_some(library: TransitionLib
     assert float(touched) == pytest.approx(0.3, abs=0.08)
 
 
-def test_enlarged_transitions_are_transitions(library: TransitionLibrary) -> None:
-    window = library.draw(5, 1, seeded(), 0.0)
+def test_enlarged_transitions_are_transitions(humor_library: TransitionLibrary) -> None:
+    window = humor_library.draw(5, 1, seeded(), 0.0)
     factor = sizes(5, 0.2, seeded())
     past, following = (resized(r[:, 0], factor) for r in (window.past, window.following))
     state = MotionState.from_vector(past)
@@ -121,21 +110,21 @@ def test_enlarged_transitions_are_transitions(library: TransitionLibrary) -> Non
     torch.testing.assert_close(changes(past, following), wanted, rtol=0, atol=1e-5)
 
 
-def test_clips_share_few_shapes_where_told(folder: Path) -> None:
+def test_clips_share_few_shapes_where_told(humor_folder: Path) -> None:
     config = HumorDataConfig(default_shape_share=0.0, distinct_shapes=1)
-    source = MocapMotions.load(folder, "train", plain_body(), config)
+    source = MocapMotions.load(humor_folder, "train", plain_body(), config)
     betas = TransitionLibrary(source, seeded(3)).betas
     assert torch.equal(betas[0], betas[1])
     assert float(betas.abs().max()) > 0
-    own = make_library(folder, shapes=3).betas
+    own = make_library(humor_folder, shapes=3).betas
     assert not torch.equal(own[0], own[1])
 
 
 @pytest.mark.parametrize("what", ["dropout", "blur"])
 def test_noise_on_the_networks_is_of_training_alone(
-    folder: Path, tmp_path: Path, what: str
+    humor_folder: Path, tmp_path: Path, what: str
 ) -> None:
-    trainer = run(folder, tmp_path, **{what: 0.5})
+    trainer = run(humor_folder, tmp_path, **{what: 0.5})
     rows, z = rows_of(trainer.training, 4), torch.zeros(4, RIGID.latent_size)
     network = trainer.network.train()
     trainer.train_step()  # its piece leaves the noise on
@@ -146,10 +135,10 @@ def test_noise_on_the_networks_is_of_training_alone(
 
 
 def test_a_piece_that_is_the_recording_costs_nothing_but_the_truth_s_sliding(
-    library: TransitionLibrary,
+    humor_library: TransitionLibrary,
 ) -> None:
     torch.manual_seed(0)
-    window = library.draw(4, 6, seeded(), 0.0)
+    window = humor_library.draw(4, 6, seeded(), 0.0)
     rolled = roll_out(HumorNetwork(RIGID), MotionState.from_vector(window.past[:, 0]), n_steps=6)
     logits = 20 * (2 * window.contacts - 1)
     true = replace(
@@ -167,8 +156,8 @@ def test_a_piece_that_is_the_recording_costs_nothing_but_the_truth_s_sliding(
     assert float(moved["local"]) < 1e-5
 
 
-def test_a_person_who_explodes_is_left_out(library: TransitionLibrary) -> None:
-    window = library.draw(2, 3, seeded(), 0.0)
+def test_a_person_who_explodes_is_left_out(humor_library: TransitionLibrary) -> None:
+    window = humor_library.draw(2, 3, seeded(), 0.0)
     torch.manual_seed(0)
     rolled = roll_out(HumorNetwork(RIGID), MotionState.from_vector(window.past[:, 0]), n_steps=3)
     joints = rolled.states.joints.clone()
@@ -177,12 +166,12 @@ def test_a_person_who_explodes_is_left_out(library: TransitionLibrary) -> None:
     assert bool(torch.isfinite(terms["root"]))
 
 
-def test_pieces_go_on_from_what_was_predicted(library: TransitionLibrary) -> None:
+def test_pieces_go_on_from_what_was_predicted(humor_library: TransitionLibrary) -> None:
     torch.manual_seed(0)
     network = HumorNetwork(RIGID).requires_grad_(False)
     for parameter in network.decoder.net[-1].parameters():
         parameter.mul_(0.01)
-    chase = RollOutChase(library, 6, 0.5, pieces=3, disturbed_share=0.0)
+    chase = RollOutChase(humor_library, 6, 0.5, pieces=3, disturbed_share=0.0)
     generator = seeded()
     chase.terms(network, 4, generator)
     own, left = chase.state_dict()["own"].clone(), chase.state_dict()["left"].clone()
@@ -198,7 +187,7 @@ def test_pieces_go_on_from_what_was_predicted(library: TransitionLibrary) -> Non
     torch.testing.assert_close(after["own"][goes_on, 2], height, rtol=0, atol=1e-5)
 
 
-def run(folder: Path, output: Path, steps: int = 6, **optim: float) -> ScaledHumorTrainer:
+def run(humor_folder: Path, output: Path, steps: int = 6, **optim: float) -> ScaledHumorTrainer:
     scaled = {"scaled": True, "supervised_until": 0.5, "forecast_pieces": 2, "forecast_every": 2}
     config = replace(
         tiny_run(**scaled, **optim),
@@ -206,14 +195,14 @@ def run(folder: Path, output: Path, steps: int = 6, **optim: float) -> ScaledHum
         steps=steps,
         validate_every=1000,
     )
-    library = make_library(folder, shapes=1)
-    return ScaledHumorTrainer(config, plain_body(), library, None, output, lambda: 0.0)
+    humor_library = make_library(humor_folder, shapes=1)
+    return ScaledHumorTrainer(config, plain_body(), humor_library, None, output, lambda: 0.0)
 
 
-def test_a_resumed_run_is_the_uninterrupted_one(folder: Path, tmp_path: Path) -> None:
+def test_a_resumed_run_is_the_uninterrupted_one(humor_folder: Path, tmp_path: Path) -> None:
     noisy = {"dropout": 0.2, "blur": 0.1, "forecast_sampled": 0.5, "forecast_disturbed": 0.5}
     names = ("whole", "parts", "parts")
-    whole, first, second = (run(folder, tmp_path / name, **noisy) for name in names)
+    whole, first, second = (run(humor_folder, tmp_path / name, **noisy) for name in names)
     torch.manual_seed(0)  # of dropout and blur, which the snapshot keeps too
     whole.run()
     torch.manual_seed(0)
@@ -226,8 +215,8 @@ def test_a_resumed_run_is_the_uninterrupted_one(folder: Path, tmp_path: Path) ->
     assert all(torch.equal(a, b) for a, b in zip(*parts, strict=True))
 
 
-def test_it_learns_and_gives_the_published_form(folder: Path, tmp_path: Path) -> None:
-    trainer = run(folder, tmp_path, steps=80)
+def test_it_learns_and_gives_the_published_form(humor_folder: Path, tmp_path: Path) -> None:
+    trainer = run(humor_folder, tmp_path, steps=80)
     # A linear prediction knows these two clips by heart; contacts it does not know.
     losses = [trainer.train_step().terms["contacts"] for _ in range(80)]
     assert sum(losses[-20:]) < 0.7 * sum(losses[:20])
@@ -238,7 +227,7 @@ def test_it_learns_and_gives_the_published_form(folder: Path, tmp_path: Path) ->
     assert network.decoder.direct.shape == (CHANGES + 9, 339)
 
 
-def test_the_command_trains_what_the_configuration_says(folder: Path, tmp_path: Path) -> None:
+def test_the_command_trains_what_the_configuration_says(humor_folder: Path, tmp_path: Path) -> None:
     settings = tmp_path / "scaled.yaml"
     settings.write_text(
         "steps: 3\nlog_every: 1\nvalidate_every: 100\nmixture_components: 2\nmixture_frames: 200\n"
@@ -249,7 +238,7 @@ def test_the_command_trains_what_the_configuration_says(folder: Path, tmp_path: 
         " forecast_steps: 4, schedule: cosine}\n"
     )
     out = tmp_path / "run"
-    command = ["train", "humor", "--data", str(folder), "--config", str(settings)]
+    command = ["train", "humor", "--data", str(humor_folder), "--config", str(settings)]
     done = CliRunner().invoke(app, [*command, "--output", str(out)])
     assert done.exit_code == 0, done.output
     header, *rows = (out / "curve.csv").read_text().splitlines()

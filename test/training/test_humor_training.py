@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from humor_training_cases import NETWORK, make_library, plain_body, tiny_run, write_folder
+from humor_training_cases import NETWORK, make_library, plain_body, tiny_run
 from typer.testing import CliRunner
 
 from humor_ros.cli import app
@@ -36,25 +36,14 @@ from humor_ros.training.humor_validation import roll_out_scores, starts, transit
 CONFIGS = Path(__file__).resolve().parents[2] / "config" / "train"
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.set_num_threads(1)
-    return write_folder(tmp_path_factory.mktemp("humor_shards"))
-
-
-@pytest.fixture(scope="module")
-def library(folder: Path) -> TransitionLibrary:
-    return make_library(folder)
-
-
 @pytest.fixture
 def network() -> HumorNetwork:
     torch.manual_seed(0)
     return HumorNetwork(NETWORK)
 
 
-def draw(library: TransitionLibrary, steps: int = 4):
-    return library.draw(6, steps, torch.Generator().manual_seed(0), 0.5)
+def draw(humor_library: TransitionLibrary, steps: int = 4):
+    return humor_library.draw(6, steps, torch.Generator().manual_seed(0), 0.5)
 
 
 def perfect(window) -> Transitions:
@@ -64,15 +53,15 @@ def perfect(window) -> Transitions:
     return Transitions(certain, same, same)
 
 
-def test_a_perfect_answer_costs_nothing(library: TransitionLibrary) -> None:
-    window = library.windows(torch.tensor([0] * 6), torch.arange(6), 4)
+def test_a_perfect_answer_costs_nothing(humor_library: TransitionLibrary) -> None:
+    window = humor_library.windows(torch.tensor([0] * 6), torch.arange(6), 4)
     terms = humor_losses(perfect(window), window, plain_body(), HumorLossConfig(body_vertices=0.0))
     assert terms.pop("contact_velocity") > 0  # feet that are said to rest did move
     assert max(float(value) for value in terms.values()) < 1e-9
 
 
-def test_contact_terms_leave_uneven_floors_out(library: TransitionLibrary) -> None:
-    window = library.windows(torch.tensor([1] * 6), torch.arange(6), 4)
+def test_contact_terms_leave_uneven_floors_out(humor_library: TransitionLibrary) -> None:
+    window = humor_library.windows(torch.tensor([1] * 6), torch.arange(6), 4)
     answer = perfect(window)
     wrong = replace(answer.predicted, contacts=-answer.predicted.parts()["contacts"])
     terms = humor_losses(
@@ -93,9 +82,9 @@ def test_the_divergence_is_that_of_torch() -> None:
 
 
 def test_steps_on_their_own_output_are_the_roll_out(
-    library: TransitionLibrary, network: HumorNetwork
+    humor_library: TransitionLibrary, network: HumorNetwork
 ) -> None:
-    window = draw(library)
+    window = draw(humor_library)
     answer = run_transitions(network, window, None, own_output=(False, True, True, True))
     z = answer.posterior.mean
     first = MotionState.from_vector(window.past[:, 0])
@@ -104,9 +93,9 @@ def test_steps_on_their_own_output_are_the_roll_out(
 
 
 def test_steps_on_the_truth_do_not_know_of_each_other(
-    library: TransitionLibrary, network: HumorNetwork
+    humor_library: TransitionLibrary, network: HumorNetwork
 ) -> None:
-    window = draw(library)
+    window = draw(humor_library)
     together = run_transitions(network, window, None)
     one_by_one = run_transitions(network, window, None, own_output=(False, False, False, True))
     torch.testing.assert_close(
@@ -118,9 +107,11 @@ def test_steps_on_the_truth_do_not_know_of_each_other(
 
 
 def test_no_gradient_flows_from_a_step_to_the_one_before(
-    library: TransitionLibrary, network: HumorNetwork
+    humor_library: TransitionLibrary, network: HumorNetwork
 ) -> None:
-    answer = run_transitions(network, draw(library), None, own_output=(False, True, True, True))
+    answer = run_transitions(
+        network, draw(humor_library), None, own_output=(False, True, True, True)
+    )
     answer.predicted.joints.retain_grad()
     first = answer.predicted.joints[:, 3].sum()
     (gradient,) = torch.autograd.grad(first, answer.predicted.joints, allow_unused=True)
@@ -128,34 +119,34 @@ def test_no_gradient_flows_from_a_step_to_the_one_before(
 
 
 def test_the_forecast_is_the_error_of_the_mean_roll_out(
-    library: TransitionLibrary, network: HumorNetwork
+    humor_library: TransitionLibrary, network: HumorNetwork
 ) -> None:
-    window = draw(library, 6)
+    window = draw(humor_library, 6)
     first = MotionState.from_vector(window.past[:, 0])
     joints = roll_out(network, first, n_steps=6).states.joints
     expected = (joints - window.joints).square().mean()
     torch.testing.assert_close(forecast_loss(network, window), expected)
 
 
-def test_vertices_are_compared_where_they_count(library: TransitionLibrary) -> None:
+def test_vertices_are_compared_where_they_count(humor_library: TransitionLibrary) -> None:
     from humor_ros.body.model import packaged_body_path
     from humor_ros.humor.body import HumorBody
 
     body = HumorBody.load(packaged_body_path()).with_vertices(range(0, 6000, 1500))
-    window = library.windows(torch.tensor([0] * 6), torch.arange(6), 4)
+    window = humor_library.windows(torch.tensor([0] * 6), torch.arange(6), 4)
     answer = perfect(window)
     moved = replace(answer.predicted, trans=answer.predicted.trans + torch.tensor([0.3, 0.0, 0.0]))
     terms = humor_losses(replace(answer, predicted=moved), window, body, HumorLossConfig())
     assert float(terms["body_vertices"]) == pytest.approx(0.3**2 / 3, rel=1e-3)
 
 
-def run_steps(folder: Path, out: Path, steps: int) -> HumorTrainer:
+def run_steps(humor_folder: Path, out: Path, steps: int) -> HumorTrainer:
     config = replace(tiny_run(), steps=steps)
     ticks = count()
     trainer = HumorTrainer(
         config,
         plain_body(),
-        make_library(folder, shapes=1),
+        make_library(humor_folder, shapes=1),
         None,
         out,
         lambda: float(next(ticks)),
@@ -167,21 +158,21 @@ def weights(trainer: HumorTrainer) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in trainer.network.parameters()])
 
 
-def test_the_same_seed_trains_the_same(folder: Path, tmp_path: Path) -> None:
-    runs = [run_steps(folder, tmp_path / name, 6) for name in ("a", "b")]
+def test_the_same_seed_trains_the_same(humor_folder: Path, tmp_path: Path) -> None:
+    runs = [run_steps(humor_folder, tmp_path / name, 6) for name in ("a", "b")]
     for trainer in runs:
         trainer.run()
     assert torch.equal(weights(runs[0]), weights(runs[1]))
 
 
-def test_a_resumed_run_is_the_uninterrupted_one(folder: Path, tmp_path: Path) -> None:
-    whole = run_steps(folder, tmp_path / "whole", 6)
+def test_a_resumed_run_is_the_uninterrupted_one(humor_folder: Path, tmp_path: Path) -> None:
+    whole = run_steps(humor_folder, tmp_path / "whole", 6)
     whole.run()
-    first = run_steps(folder, tmp_path / "parts", 6)
+    first = run_steps(humor_folder, tmp_path / "parts", 6)
     for _ in range(5):  # new shapes were drawn at step 4
         first.train_step()
     first.save()
-    second = run_steps(folder, tmp_path / "parts", 6)
+    second = run_steps(humor_folder, tmp_path / "parts", 6)
     second.resume()
     second.run()
     assert torch.equal(weights(whole), weights(second))
@@ -189,14 +180,14 @@ def test_a_resumed_run_is_the_uninterrupted_one(folder: Path, tmp_path: Path) ->
     assert all(torch.equal(averages[0][name], averages[1][name]) for name in averages[0])
 
 
-def test_it_learns(folder: Path, tmp_path: Path) -> None:
-    trainer = run_steps(folder, tmp_path / "run", 400)
+def test_it_learns(humor_folder: Path, tmp_path: Path) -> None:
+    trainer = run_steps(humor_folder, tmp_path / "run", 400)
     first, *_, last = [trainer.train_step().terms["joints_vel"] for _ in range(100)]
     assert last < 0.7 * first
 
 
-def test_milestones_halve_the_rate(folder: Path, tmp_path: Path) -> None:
-    trainer = run_steps(folder, tmp_path / "run", 100)
+def test_milestones_halve_the_rate(humor_folder: Path, tmp_path: Path) -> None:
+    trainer = run_steps(humor_folder, tmp_path / "run", 100)
     trainer.config = replace(trainer.config, optim=HumorOptimConfig())
     rates = {}
     for step in (0, 24, 25, 40, 70):
@@ -205,20 +196,20 @@ def test_milestones_halve_the_rate(folder: Path, tmp_path: Path) -> None:
     assert rates == pytest.approx({0: 1.0, 24: 1.0, 25: 0.5, 40: 0.25, 70: 0.125})
 
 
-def test_a_snapshot_of_another_network_is_refused(folder: Path, tmp_path: Path) -> None:
-    run_steps(folder, tmp_path / "run", 6).save()
+def test_a_snapshot_of_another_network_is_refused(humor_folder: Path, tmp_path: Path) -> None:
+    run_steps(humor_folder, tmp_path / "run", 6).save()
     other = replace(tiny_run(), network=replace(NETWORK, latent_size=7))
     trainer = HumorTrainer(
-        other, plain_body(), make_library(folder), None, tmp_path / "run", lambda: 0.0
+        other, plain_body(), make_library(humor_folder), None, tmp_path / "run", lambda: 0.0
     )
     with pytest.raises(ValueError, match="another network"):
         trainer.resume()
 
 
 def test_the_references_of_a_roll_out_are_right(
-    library: TransitionLibrary, network: HumorNetwork
+    humor_library: TransitionLibrary, network: HumorNetwork
 ) -> None:
-    at = starts(library, 30, 30)
+    at = starts(humor_library, 30, 30)
     scores = roll_out_scores(network, at)
     truth = at.window.joints
     first = MotionState.from_vector(at.window.past[:, 0])
@@ -229,13 +220,13 @@ def test_the_references_of_a_roll_out_are_right(
 
 
 def test_transition_scores_of_standing_still_are_the_step_itself(
-    library: TransitionLibrary, network: HumorNetwork
+    humor_library: TransitionLibrary, network: HumorNetwork
 ) -> None:
     with torch.no_grad():
         for parameter in network.decoder.net[-1].parameters():
             parameter.zero_()
-    scores = transition_scores(network, library)
-    window = starts(library, 1, 5).window
+    scores = transition_scores(network, humor_library)
+    window = starts(humor_library, 1, 5).window
     past, following = (MotionState.from_vector(rows) for rows in (window.past, window.following))
     moved = (following.joints - past.joints).norm(dim=-1).mean() * 1000
     assert scores["step_joint_mm"] == pytest.approx(float(moved), rel=1e-4)
@@ -250,8 +241,8 @@ def test_transition_scores_of_standing_still_are_the_step_itself(
         (lambda j: torch.cat((j[..., :21, :], j[..., 21:, :] + 0.6), dim=-2), True),
     ],
 )
-def test_explosions_are_told(library: TransitionLibrary, change, exploded: bool) -> None:
-    window = library.windows(torch.tensor([0]), torch.tensor([0]), 20)
+def test_explosions_are_told(humor_library: TransitionLibrary, change, exploded: bool) -> None:
+    window = humor_library.windows(torch.tensor([0]), torch.tensor([0]), 20)
     first = MotionState.from_vector(window.past[:, 0])
     assert bool(has_exploded(first, change(window.joints))) is exploded
 
@@ -298,7 +289,7 @@ def invoke(*arguments: object):
     return CliRunner().invoke(app, ["train", "humor", *map(str, arguments)])
 
 
-def test_the_command_trains_and_scores(folder: Path, tmp_path: Path) -> None:
+def test_the_command_trains_and_scores(humor_folder: Path, tmp_path: Path) -> None:
     import yaml
 
     config = tmp_path / "run.yaml"
@@ -308,7 +299,7 @@ def test_the_command_trains_and_scores(folder: Path, tmp_path: Path) -> None:
         yaml.safe_dump(yaml.safe_load(str(values).replace("(", "[").replace(")", "]")))
     )
     out = tmp_path / "run"
-    result = invoke("--data", folder, "--config", config, "--output", out)
+    result = invoke("--data", humor_folder, "--config", config, "--output", out)
     assert result.exit_code == 0, result.output
     prior = load_prior(out / "weights.safetensors")
     assert prior.network.config == NETWORK
@@ -316,7 +307,7 @@ def test_the_command_trains_and_scores(folder: Path, tmp_path: Path) -> None:
     assert read_metadata(out / "weights.safetensors")["steps"] == "3"
     picture = tmp_path / "strip.png"
     result = invoke(
-        *("--data", folder, "--validate-only", "--weights", out / "weights.safetensors"),
+        *("--data", humor_folder, "--validate-only", "--weights", out / "weights.safetensors"),
         *("--picture", picture),
     )
     assert result.exit_code == 0, result.output

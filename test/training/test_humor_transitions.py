@@ -11,7 +11,6 @@ from humor_training_cases import (
     NO_SHAPES,
     make_library,
     plain_body,
-    write_folder,
     write_walks,
 )
 
@@ -21,42 +20,32 @@ from humor_ros.training.humor_motions import MocapMotions
 from humor_ros.training.humor_transitions import TransitionLibrary, mirrored
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_folder(tmp_path_factory.mktemp("humor_shards"))
-
-
-@pytest.fixture(scope="module")
-def library(folder: Path) -> TransitionLibrary:
-    return make_library(folder)
-
-
-def window(library: TransitionLibrary, steps: int = 5):
-    return library.windows(torch.tensor([0, 1, 0]), torch.tensor([0, 7, 30]), steps)
+def window(humor_library: TransitionLibrary, steps: int = 5):
+    return humor_library.windows(torch.tensor([0, 1, 0]), torch.tensor([0, 7, 30]), steps)
 
 
 def rotations(state: MotionState) -> torch.Tensor:
     return torch.cat((state.root_orient[..., None, :, :], state.pose_body), dim=-3)
 
 
-def test_the_first_state_of_a_pair_is_canonical(library: TransitionLibrary) -> None:
-    past = MotionState.from_vector(window(library).past)
+def test_the_first_state_of_a_pair_is_canonical(humor_library: TransitionLibrary) -> None:
+    past = MotionState.from_vector(window(humor_library).past)
     assert float(past.trans[..., :2].abs().max()) < 1e-6
     right = -past.root_orient[..., 0]
     assert float(right[..., 1].abs().max()) < 5e-3  # the published guard turns by up to 1.4e-3
     assert float(right[..., 0].min()) > 0.9
 
 
-def test_joints_are_those_of_the_pose(library: TransitionLibrary) -> None:
-    pair = window(library)
+def test_joints_are_those_of_the_pose(humor_library: TransitionLibrary) -> None:
+    pair = window(humor_library)
     for rows in (pair.past, pair.following):
         state = MotionState.from_vector(rows)
         joints = plain_body().joints(pair.betas, rotations(state), state.trans)
         torch.testing.assert_close(joints, state.joints, rtol=0, atol=2e-5)
 
 
-def test_velocities_are_central_differences(library: TransitionLibrary) -> None:
-    states = library.states(0)
+def test_velocities_are_central_differences(humor_library: TransitionLibrary) -> None:
+    states = humor_library.states(0)
     expected = (states.joints[2:] - states.joints[:-2]) * 15.0
     torch.testing.assert_close(states.joints_vel[1:-1], expected, rtol=0, atol=1e-4)
     # Turning at 0.3 rad/s about z (chords of 1/15 s make it smaller by less than 1e-4).
@@ -64,14 +53,14 @@ def test_velocities_are_central_differences(library: TransitionLibrary) -> None:
     torch.testing.assert_close(spin, torch.tensor([0.0, 0.0, 0.3]), rtol=0, atol=1e-3)
 
 
-def test_end_frames_without_velocity_are_dropped(library: TransitionLibrary) -> None:
-    assert library.clips.length.tolist() == [88, 68]
-    assert len(library.rows) == 156
+def test_end_frames_without_velocity_are_dropped(humor_library: TransitionLibrary) -> None:
+    assert humor_library.clips.length.tolist() == [88, 68]
+    assert len(humor_library.rows) == 156
 
 
-def test_a_window_joined_up_is_the_recording(library: TransitionLibrary) -> None:
-    joined = library.windows(torch.tensor([0]), torch.tensor([3]), 20).joints[0]
-    states = library.states(0)
+def test_a_window_joined_up_is_the_recording(humor_library: TransitionLibrary) -> None:
+    joined = humor_library.windows(torch.tensor([0]), torch.tensor([3]), 20).joints[0]
+    states = humor_library.states(0)
     start = MotionState.from_vector(states.vector()[3])
     turn = heading_rotation(start.root_orient)
     pivot = start.joints[0] * torch.tensor([1.0, 1.0, 0.0])
@@ -80,31 +69,31 @@ def test_a_window_joined_up_is_the_recording(library: TransitionLibrary) -> None
     torch.testing.assert_close(joined, away @ turn.T + offset, rtol=0, atol=1e-4)
 
 
-def test_mirroring_twice_changes_nothing(library: TransitionLibrary) -> None:
-    pair = window(library)
+def test_mirroring_twice_changes_nothing(humor_library: TransitionLibrary) -> None:
+    pair = window(humor_library)
     everywhere = torch.ones(3, dtype=torch.bool)
     twice = mirrored(mirrored(pair, everywhere), everywhere)
     for name in ("past", "following", "contacts", "joints", "offset"):
         torch.testing.assert_close(getattr(twice, name), getattr(pair, name))
 
 
-def test_a_mirrored_pose_has_the_mirrored_joints(library: TransitionLibrary) -> None:
-    pair = mirrored(window(library), torch.ones(3, dtype=torch.bool))
+def test_a_mirrored_pose_has_the_mirrored_joints(humor_library: TransitionLibrary) -> None:
+    pair = mirrored(window(humor_library), torch.ones(3, dtype=torch.bool))
     state = MotionState.from_vector(pair.past)
     joints = plain_body().joints(pair.betas, rotations(state), state.trans)
     # The packaged body itself is symmetric to a few millimetres.
     torch.testing.assert_close(joints, state.joints, rtol=0, atol=6e-3)
 
 
-def test_mirroring_exchanges_the_feet(library: TransitionLibrary) -> None:
-    pair = window(library)
+def test_mirroring_exchanges_the_feet(humor_library: TransitionLibrary) -> None:
+    pair = window(humor_library)
     other = mirrored(pair, torch.tensor([True, False, True]))
     assert torch.equal(other.contacts[0, :, 5], pair.contacts[0, :, 6])
     assert torch.equal(other.contacts[1], pair.contacts[1])
 
 
-def test_shapes_are_drawn_and_feet_keep_the_floor(folder: Path) -> None:
-    plain, shaped = make_library(folder), make_library(folder, shapes=3)
+def test_shapes_are_drawn_and_feet_keep_the_floor(humor_folder: Path) -> None:
+    plain, shaped = make_library(humor_folder), make_library(humor_folder, shapes=3)
     assert float(shaped.betas.std()) > 0.5
     for clip in (0, 1):
         labels = plain.states(clip).parts()["contacts"][:, 3:7] > 0.5
@@ -112,19 +101,21 @@ def test_shapes_are_drawn_and_feet_keep_the_floor(folder: Path) -> None:
         assert abs(float(heights[0].mean() - heights[1].mean())) < 1e-3
 
 
-def test_the_same_seed_draws_the_same(folder: Path, library: TransitionLibrary) -> None:
-    assert torch.equal(make_library(folder, shapes=3).rows, make_library(folder, shapes=3).rows)
-    drawn = [library.draw(5, 3, torch.Generator().manual_seed(1), 0.5).past for _ in range(2)]
+def test_the_same_seed_draws_the_same(humor_folder: Path, humor_library: TransitionLibrary) -> None:
+    assert torch.equal(
+        make_library(humor_folder, shapes=3).rows, make_library(humor_folder, shapes=3).rows
+    )
+    drawn = [humor_library.draw(5, 3, torch.Generator().manual_seed(1), 0.5).past for _ in range(2)]
     assert torch.equal(*drawn)
 
 
-def test_flat_floors_are_told_by_the_index(library: TransitionLibrary) -> None:
-    assert window(library).flat.tolist() == [1.0, 0.0, 1.0]
+def test_flat_floors_are_told_by_the_index(humor_library: TransitionLibrary) -> None:
+    assert window(humor_library).flat.tolist() == [1.0, 0.0, 1.0]
 
 
-def test_too_long_a_window_is_refused(library: TransitionLibrary) -> None:
+def test_too_long_a_window_is_refused(humor_library: TransitionLibrary) -> None:
     with pytest.raises(ValueError, match="window_steps=500"):
-        library.draw(2, 500, torch.Generator(), 0.0)
+        humor_library.draw(2, 500, torch.Generator(), 0.0)
 
 
 def test_a_shard_without_contacts_is_named(tmp_path: Path) -> None:

@@ -258,6 +258,7 @@ class OnlineSmoother:
     def begin_hop(self) -> Hop | None:
         """The hop that waits longest, prepared; None while nobody has enough new frames."""
         window = self.config.window
+        self._drop_untold()
         waiting = [(person.pending, person) for person in self._closing]
         waiting += [
             (person.pending, person)
@@ -292,6 +293,13 @@ class OnlineSmoother:
             None if common is None else CommonGround.information(window)
         )
         return Hop(person, seen, person.closing and person.pending == 0, person.window)
+
+    def _drop_untold(self) -> None:
+        """Whoever is gone, and whose images have all been told late, is not solved for."""
+        awaited = {key for entry in self._waiting for key in entry.open}
+        for person in [person for person in self._closing if person.key not in awaited]:
+            self._closing.remove(person)
+            self._end(person)
 
     def _settings(self, person: OnlinePerson) -> WindowConfig:
         """One step is taken in place of several while somebody is behind."""

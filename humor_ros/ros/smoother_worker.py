@@ -239,12 +239,14 @@ class SmootherWorker:
         with self._lock:
             people = self._smoother.newest_motions()
             grounds = [self._smoother.ground_height(motion) for motion in people]
-        started_s = time.monotonic()
+        started_s, used_s = time.monotonic(), time.thread_time()
         outlook.renew(people, grounds)
         now_s = time.monotonic()
         if people:
             self.roll_outs.add(now_s, float(len(people)), now_s - started_s)
-        self._renew_at_s = now_s + max(0.02, (now_s - started_s) * (1.0 / self._budget - 1.0))
+        # Waiting for a processor takes time from nobody, and is no reason to wait longer.
+        used_s = time.thread_time() - used_s
+        self._renew_at_s = now_s + max(0.02, used_s * (1.0 / self._budget - 1.0))
 
     def _look(self, outlook: Outlook) -> None:
         """Publish the forecasts from the newest image."""
@@ -257,6 +259,8 @@ class SmootherWorker:
             return
         started_s = time.monotonic()
         told = [forecast for person in people if (forecast := outlook.look(person)) is not None]
+        if len(told) < len(people):
+            self._renew_at_s = started_s  # a newcomer does not wait for the next renewal
         self._outputs.publish_forecasts(image, told, outlook.config.horizon_s)
         age_s = max((forecast.age_s for forecast in told), default=0.0)
         now_s = time.monotonic()

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation, Slerp
+from scipy.spatial.transform import Rotation
 from torch import Tensor
 
+from humor_ros.humor.slerp import rotations_at
 from humor_ros.humor.state import FRAME_RATE, NUM_JOINTS
 from humor_ros.humor.window_values import WindowObservations
 from humor_ros.io.track_file import TrackFile
@@ -103,7 +104,7 @@ def observe_rows(
         track["body_pose"][rows][:, : NUM_JOINTS - 1].reshape(-1, 3)
     ).as_matrix()
     pose = pose.reshape(len(rows), NUM_JOINTS - 1, 3, 3)
-    body = np.stack([take.rotations(pose[:, joint]) for joint in range(pose.shape[1])], axis=1)
+    body = take.rotations(pose)
     turn = take.rotations(track["rotation_world_camera"][rows])
     centre, known = _camera_place(track, rows)
     box = track["box_xyxy"][rows]
@@ -170,13 +171,8 @@ class _Sampler:
         return (away < 1.05 / FRAME_RATE).astype(np.float64)
 
     def rotations(self, matrices: NDArray[Any]) -> NDArray[np.float64]:
-        """Along the shortest turn, (n, 3, 3) to (T, 3, 3)."""
-        values = Rotation.from_matrix(matrices.astype(np.float64))
-        if len(self.stamps) == 1:
-            return np.repeat(values.as_matrix(), len(self.grid), axis=0)
-        inside = np.clip(self.grid, self.stamps[0], self.stamps[-1])
-        result: NDArray[np.float64] = Slerp(self.stamps, values)(inside).as_matrix()
-        return result
+        """Along the shortest turn, (n, ..., 3, 3) to (T, ..., 3, 3)."""
+        return rotations_at(self.stamps, matrices, self.grid)
 
 
 def _pixels(

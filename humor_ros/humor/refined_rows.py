@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation, Slerp
-from torch import Tensor
 
 from humor_ros.body import BodyModel
 from humor_ros.humor.motion import angular_velocity, velocity
-from humor_ros.humor.state import NUM_JOINTS
+from humor_ros.humor.slerp import rotations_at
 from humor_ros.humor.window import SmoothedFrames
 from humor_ros.types import Array
 
@@ -66,8 +64,7 @@ def refine_rows(
     """
     motion = told.motion
     take = _Between(frame_times_s, np.clip(times_s, frame_times_s[0], frame_times_s[-1]))
-    turns = [take.rotations(motion.rotations[:, j]) for j in range(NUM_JOINTS)]
-    rotations = np.stack(turns, axis=1)
+    rotations = rotations_at(take.stamps, motion.rotations.numpy(), take.times)
     root = take.linear(motion.root.numpy())
     speed, turning = np.zeros_like(root), np.zeros_like(root)
     if len(motion.root) > 1:
@@ -101,11 +98,3 @@ class _Between:
         """(n, k) at the times."""
         columns = [np.interp(self.times, self.stamps, values[:, i]) for i in range(values.shape[1])]
         return np.stack(columns, axis=-1)
-
-    def rotations(self, matrices: Tensor) -> Array:
-        """(n, 3, 3) at the times."""
-        values = Rotation.from_matrix(matrices.numpy())
-        if len(self.stamps) == 1:
-            return np.repeat(values.as_matrix(), len(self.times), axis=0)
-        result: Array = Slerp(self.stamps, values)(self.times).as_matrix()
-        return result

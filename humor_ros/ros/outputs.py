@@ -170,7 +170,7 @@ class Outputs:
         context: FrameContext,
         world: Header,
     ) -> None:
-        if self._sender is None:
+        if self._sender is None or not self._sender.heard:
             return
         transforms = []
         if self._publish_world and context.world_is_ours:

@@ -92,7 +92,7 @@ class SmootherOutputs:
         if self._humans.get_subscription_count():
             self._humans.publish(_states(refined, world, latency_s))
         alive = [h for h in refined.humans if h.state.tracking_state is not TrackingState.LOST]
-        if self._sender is not None and alive:
+        if self._sender is not None and self._sender.heard and alive:
             self._sender.send(
                 [
                     transform

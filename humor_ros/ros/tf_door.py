@@ -56,6 +56,10 @@ class TransformListener(Protocol):
 class TransformSender(Protocol):
     """Sends transforms of one image together."""
 
+    @property
+    def heard(self) -> bool:
+        """Whether anybody subscribes to ``/tf``."""
+
     def send(self, transforms: list[TransformStamped]) -> None:
         """Publish all in one message."""
 
@@ -131,6 +135,11 @@ class OwnSender:
         self._node = node
         self._publisher = node.create_publisher(TFMessage, "/tf", QoSProfile(depth=100))
 
+    @property
+    def heard(self) -> bool:
+        """See :class:`TransformSender`."""
+        return bool(self._publisher.get_subscription_count())
+
     def send(self, transforms: list[TransformStamped]) -> None:
         """See :class:`TransformSender`."""
         self._publisher.publish(TFMessage(transforms=transforms))
@@ -182,6 +191,12 @@ class _Tf2Sender:
 
         self._node = node
         self._broadcaster = tf2_ros.TransformBroadcaster(node)
+
+    @property
+    def heard(self) -> bool:
+        """See :class:`TransformSender`."""
+        publisher = getattr(self._broadcaster, "pub_tf", None)
+        return publisher is None or bool(publisher.get_subscription_count())
 
     def send(self, transforms: list[TransformStamped]) -> None:
         """See :class:`TransformSender`."""

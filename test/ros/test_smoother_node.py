@@ -282,3 +282,49 @@ def test_the_packaged_prior_and_the_defaults_make_the_nodes_parts(smoothing):
 def test_messages_of_both_streams_have_one_type():
     assert OUTPUTS["/smoother/humans"] is HumanStates
     assert len(BodyContacts().names) == len(CONTACT_NAMES)
+
+
+def test_unheard_outputs_are_not_made(smoothing):
+    with smoothing(outputs={}) as h:
+        assert h.do(h.node.start)
+        h.wait(lambda: h.humans.get_subscription_count() > 0)
+        calls = []
+        for name in ("_humans", "_contacts", "_ground", "_markers", "_forecasts"):
+            publisher = getattr(h.node._outputs, name)
+            publisher.publish = lambda message, name=name: calls.append(name)
+        h.node._outputs._sender.send = lambda transforms: calls.append("tf")
+        h.play(14)
+        h.wait(lambda: h.node._worker.times.processed > 3)
+        assert calls == []
+
+
+def test_forecasts_are_drawn_seldom_and_told_often(smoothing):
+    with smoothing({"forecast.horizon": 1.0, "forecast.rate": 30.0}, outputs=FORECASTS) as h:
+        assert h.do(h.node.start)
+        h.wait(lambda: h.node._outputs.forecasts_wanted)
+        h.wait(lambda: h.node.count_subscribers("/smoother/forecast_markers") > 0)
+        drawn, outputs = [], h.node._outputs
+        draw = outputs._forecast_book.draw
+
+        def noted(*arguments):
+            drawn.append(time.monotonic())
+            return draw(*arguments)
+
+        outputs._forecast_book.draw = noted
+        h.wait(lambda: h.send() and len(drawn) > 3)
+        assert np.diff(drawn).min() >= 0.25
+        assert len(h.received["/smoother/forecasts"]) > len(drawn)
+
+
+def test_whoever_finds_another_telling_does_not_wait(smoothing):
+    with smoothing({"forecast.enabled": False}) as h:
+        h.activate()
+        h.play(14)
+        h.wait(lambda: len(h.smoothed) > 3)
+        worker, count = h.node._worker, len(h.smoothed)
+        with worker._publishing:  # as the solver's thread holds it while it tells a burst
+            h.play(12)  # messages are taken in all the same
+            worker._tell()
+            assert len(h.smoothed) <= count + 1
+        worker._tell()
+        h.wait(lambda: len(h.smoothed) > count + 3)

@@ -73,6 +73,7 @@ def test_unheard_outputs_are_not_made(harness):
         for name in ("_humans", "_contacts", "_joints", "_markers", "_overlay"):
             publisher = getattr(h.node._outputs, name)
             publisher.publish = lambda message, name=name: calls.append(name)
+        h.node._outputs._sender.send = lambda transforms: calls.append("tf")
         while len(h.pipeline.stamps) < 3:
             h.send_image()
             time.sleep(0.02)

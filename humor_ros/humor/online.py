@@ -55,8 +55,13 @@ _OVERLOADED_SHARE = 1.2
 _SURPLUS_SHARE = 0.5
 #: How fast the measured time of a hop follows.
 _TIME_SHARE = 0.2
-#: A person who fell too far behind is not smoothed again before this time.
+#: A person who fell too far behind is not smoothed again before this time. Where that leaves
+#: nobody, all pause for as long, and twice as long each time that it happens again, up to a limit:
+#: a first window costs several hops, and whoever cannot follow it up has spent that for nothing.
 _HOLD_S = 5.0
+_LONGEST_PAUSE_S = 40.0
+#: Time of a warm hop as a share of that of a first window, until there has been one.
+_WARM_SHARE = 0.4
 #: Frames after which the common ground is that of the people who are there, where nobody of them
 #: stands on the old one any more: ten seconds.
 _RENEWED_AFTER = 300
@@ -106,6 +111,8 @@ class OnlineSmoother:
         self.hop_s = 0.0
         self._network = network
         self._keys = 0
+        self._timed = False  # whether that is of warm hops
+        self._pauses = 0  # since somebody was last smoothed in time
         self._clear()
 
     def _clear(self) -> None:
@@ -114,6 +121,7 @@ class OnlineSmoother:
         self._people: dict[str, OnlinePerson] = {}
         self._closing: list[OnlinePerson] = []
         self._waiting: deque[_Waiting] = deque()
+        self._paused_until_s = float("-inf")  # by the images' stamps
 
     @property
     def people(self) -> list[OnlinePerson]:
@@ -127,15 +135,15 @@ class OnlineSmoother:
 
     @property
     def capacity(self) -> int:
-        """How many people can be smoothed at the measured speed."""
-        return self._manageable(_BUSY_SHARE)
+        """How many people can be smoothed at the measured speed; one is always tried."""
+        return max(1, self._manageable(_BUSY_SHARE))
 
     def _manageable(self, share: float) -> int:
         """How many people can be smoothed if that may take so large a share of the time."""
         if self.hop_s <= 0.0:
             return self.config.max_people
         most_s = largest_batch(self.config.window) / FRAME_RATE
-        return max(1, min(self.config.max_people, int(share * most_s / self.hop_s)))
+        return min(self.config.max_people, int(share * most_s / self.hop_s))
 
     def reset(self) -> None:
         """Forget everybody, and images that were not told."""
@@ -193,7 +201,8 @@ class OnlineSmoother:
         starting = person.window is not None and person.tail is None  # the first hop is long
         if person.admitted and not starting and person.pending > self._most_behind:
             self._shed(person, stamp_s)
-        if not person.admitted and stamp_s >= person.held_until_s and self._has_room:
+        held_s = max(person.held_until_s, self._paused_until_s)
+        if not person.admitted and stamp_s >= held_s and self._has_room:
             person.begin()
         if person.admitted and not person.is_done(row):
             entry.open[person.key] = person.name
@@ -219,6 +228,11 @@ class OnlineSmoother:
         person.restart(0)
         self.ground.leave(person.name)
         self._give_up(person)
+        if not any(other.admitted for other in self._people.values()):
+            self.counts["pauses"] += 1
+            pause_s = min(_LONGEST_PAUSE_S, _HOLD_S * 2.0**self._pauses)
+            self._paused_until_s = stamp_s + pause_s
+            self._pauses += 1
 
     def _shed_surplus(self) -> None:
         """Stop smoothing the latest comers where all together cannot be smoothed in time."""
@@ -327,8 +341,13 @@ class OnlineSmoother:
             self.counts["fallbacks"] += report.fallback
             self.counts["cold_starts"] += report.cold
             if not report.cold:
-                share = _TIME_SHARE if self.hop_s else 1.0
+                share = _TIME_SHARE if self._timed else 1.0
                 self.hop_s += share * (report.seconds - self.hop_s)
+                self._timed = True
+            elif not self._timed:
+                self.hop_s = _WARM_SHARE * report.seconds
+            if current and person.pending <= self.config.window.hop:
+                self._pauses = 0
             if current:
                 self._note(person, hop.seen, report, told)
         if person.closing and (hop.last or report is None) and person in self._closing:

@@ -45,7 +45,7 @@ SMOOTHER_PARAMETERS: tuple[ParameterSpec, ...] = (
         "niceness",
         10,
         "By how much the node's priority is lower than others' (Linux), so that it takes no time "
-        "from the tracker",
+        "from the tracker; that of its session, too, where it leads one",
         minimum=0,
         maximum=19,
     ),
@@ -140,8 +140,8 @@ SMOOTHER_PARAMETERS: tuple[ParameterSpec, ...] = (
     ),
     _P(
         "forecast.budget",
-        0.3,
-        "Share of the time that roll-outs may take; between them the last one is read on",
+        0.2,
+        "Share of a processor that roll-outs may take; between them the last one is read on",
         minimum=0.01,
         maximum=1.0,
     ),

@@ -18,7 +18,7 @@ __all__ = ["STATUS_NAME", "SmootherStatus"]
 
 STATUS_NAME = "motion smoothing"
 #: Counters whose growth means that the tracker's motion was told in place of a refined one.
-_UNREFINED = ("fallbacks", "hops_failed", "people_shed", "images_told_late")
+_UNREFINED = ("fallbacks", "hops_failed", "people_shed", "pauses", "images_told_late")
 
 
 class SmootherStatus:

@@ -28,6 +28,7 @@ from rich.table import Table
 
 from humor_ros.ros.demo_processes import DemoSettings, play_demo
 from humor_ros.ros.recording import Recording
+from humor_ros.ros.time_conversion import seconds_from_stamp
 
 _PROCESSES = ("tracker", "smoother", "player", "recorder")
 #: Counters of the smoother's diagnostics that the table repeats.
@@ -109,7 +110,13 @@ def _smoothed(recording: Recording) -> dict[str, float]:
         "smoother: latency p50, s": told.latency_p50_s,
         "smoother: latency p99, s": told.latency_p99_s,
         "smoother: hop p50, s": float(facts.get("solver_time_p50_s", math.nan)),
-        "forecasts a second": recording.forecast_rate_hz,
+        # Those that follow the last image are left out.
+        "forecasts a second": sum(
+            seconds_from_stamp(told.header.stamp) < recording.frames[-1].stamp_s
+            for told in recording.forecasts
+        )
+        / span_s,
+        "forecasts of somebody a second": recording.forecast_rate_hz,
         **{f"smoother: {name}": float(facts.get(name, 0)) for name in _COUNTERS},
     }
 

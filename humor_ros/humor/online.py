@@ -15,16 +15,17 @@ from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import torch
 
 from humor_ros.body import BodyModel
-from humor_ros.humor.common_ground import CommonGround, is_apart
+from humor_ros.humor.common_ground import CommonGround
+from humor_ros.humor.footing import Footing
 from humor_ros.humor.hop import Hop
 from humor_ros.humor.networks import HumorNetwork
 from humor_ros.humor.newest_motion import RECENT_ROWS, NewestMotion, SolvedEnd, newest_motion
 from humor_ros.humor.observations import MAX_GAP_S
 from humor_ros.humor.online_config import OnlineConfig
-from humor_ros.humor.online_person import OnlinePerson, hands_of, largest_batch
+from humor_ros.humor.online_person import OnlinePerson, hands_of
+from humor_ros.humor.pace import Pace
 from humor_ros.humor.refined_image import (
     RefinedHuman,
     RefinedImage,
@@ -34,7 +35,7 @@ from humor_ros.humor.refined_image import (
 from humor_ros.humor.refined_rows import RefinedRows, refine_rows
 from humor_ros.humor.seen import SeenImage
 from humor_ros.humor.state import FRAME_RATE
-from humor_ros.humor.window import HopReport, SlidingWindow, SmoothedFrames, guess_ground
+from humor_ros.humor.window import HopReport, SlidingWindow, SmoothedFrames
 from humor_ros.humor.window_body import SolverBody
 from humor_ros.humor.window_config import WindowConfig
 from humor_ros.humor.window_values import WindowObservations
@@ -46,25 +47,6 @@ __all__ = ["ImageRejected", "OnlineSmoother"]
 _RESTART_S = 1.0
 #: A person who is in none of the images of this time is gone.
 _ABSENT_S = 0.5
-#: Share of the time that solving may take, by the times measured so far.
-_BUSY_SHARE = 0.9
-#: Share that it would have to take from which on fewer people are smoothed: others would be told
-#: late or not at all, and nobody in time.
-_OVERLOADED_SHARE = 1.2
-#: Share of the frames from which on a person is shed, that somebody must be behind for that.
-_SURPLUS_SHARE = 0.5
-#: How fast the measured time of a hop follows.
-_TIME_SHARE = 0.2
-#: A person who fell too far behind is not smoothed again before this time. Where that leaves
-#: nobody, all pause for as long, and twice as long each time that it happens again, up to a limit:
-#: a first window costs several hops, and whoever cannot follow it up has spent that for nothing.
-_HOLD_S = 5.0
-_LONGEST_PAUSE_S = 40.0
-#: Time of a warm hop as a share of that of a first window, until there has been one.
-_WARM_SHARE = 0.4
-#: Frames after which the common ground is that of the people who are there, where nobody of them
-#: stands on the old one any more: ten seconds.
-_RENEWED_AFTER = 300
 
 
 class ImageRejected(ValueError):
@@ -98,7 +80,7 @@ class OnlineSmoother:
 
     Attributes:
         counts: what happened, by name, since the start.
-        hop_s: mean time of a warm hop, seconds; 0 before the first.
+        pace: what the processor can take.
     """
 
     def __init__(
@@ -108,15 +90,13 @@ class OnlineSmoother:
         self.body = body
         self.solver_body = SolverBody(body)
         self.counts: Counter[str] = Counter()
-        self.hop_s = 0.0
+        self.pace = Pace(self.config)
         self._network = network
         self._keys = 0
-        self._timed = False  # whether that is of warm hops
-        self._pauses = 0  # since somebody was last smoothed in time
         self._clear()
 
     def _clear(self) -> None:
-        self.ground = CommonGround()
+        self._footing = Footing(self.solver_body, self.counts)
         self.newest: SeenImage | None = None
         self._people: dict[str, OnlinePerson] = {}
         self._closing: list[OnlinePerson] = []
@@ -129,21 +109,14 @@ class OnlineSmoother:
         return list(self._people.values())
 
     @property
+    def ground(self) -> CommonGround:
+        """What all people share."""
+        return self._footing.ground
+
+    @property
     def waiting(self) -> int:
         """Images that are not told yet."""
         return len(self._waiting)
-
-    @property
-    def capacity(self) -> int:
-        """How many people can be smoothed at the measured speed; one is always tried."""
-        return max(1, self._manageable(_BUSY_SHARE))
-
-    def _manageable(self, share: float) -> int:
-        """How many people can be smoothed if that may take so large a share of the time."""
-        if self.hop_s <= 0.0:
-            return self.config.max_people
-        most_s = largest_batch(self.config.window) / FRAME_RATE
-        return min(self.config.max_people, int(share * most_s / self.hop_s))
 
     def reset(self) -> None:
         """Forget everybody, and images that were not told."""
@@ -199,7 +172,7 @@ class OnlineSmoother:
             person = self._people[human.person_id] = OnlinePerson(self._keys, human.person_id)
         row = person.add(entry.image, human)
         starting = person.window is not None and person.tail is None  # the first hop is long
-        if person.admitted and not starting and person.pending > self._most_behind:
+        if person.admitted and not starting and person.pending > self.pace.most_behind:
             self._shed(person, stamp_s)
         held_s = max(person.held_until_s, self._paused_until_s)
         if not person.admitted and stamp_s >= held_s and self._has_room:
@@ -213,33 +186,25 @@ class OnlineSmoother:
 
     @property
     def _has_room(self) -> bool:
-        return sum(p.admitted for p in self._people.values()) < self.capacity
-
-    @property
-    def _most_behind(self) -> float:
-        """Frames behind from which on a person's images have all been told without it."""
-        return self.config.max_lag_s * FRAME_RATE
+        return sum(p.admitted for p in self._people.values()) < self.pace.capacity
 
     def _shed(self, person: OnlinePerson, stamp_s: float) -> None:
         """Stop smoothing a person who fell too far behind."""
         self.counts["people_shed"] += 1
         person.admitted = False
-        person.held_until_s = stamp_s + _HOLD_S
+        person.held_until_s = stamp_s + self.pace.hold_s
         person.restart(0)
         self.ground.leave(person.name)
         self._give_up(person)
         if not any(other.admitted for other in self._people.values()):
             self.counts["pauses"] += 1
-            pause_s = min(_LONGEST_PAUSE_S, _HOLD_S * 2.0**self._pauses)
-            self._paused_until_s = stamp_s + pause_s
-            self._pauses += 1
+            self._paused_until_s = stamp_s + self.pace.pause_s()
 
     def _shed_surplus(self) -> None:
         """Stop smoothing the latest comers where all together cannot be smoothed in time."""
         admitted = [person for person in self._people.values() if person.admitted]
-        if max((p.pending for p in admitted), default=0) < _SURPLUS_SHARE * self._most_behind:
-            return  # images come slower than they might
-        for person in admitted[self._manageable(_OVERLOADED_SHARE) :]:
+        behind = max((person.pending for person in admitted), default=0)
+        for person in admitted[self.pace.bearable(behind) :]:
             self._shed(person, person.last_stamp_s)
 
     def _close(self, name: str) -> None:
@@ -293,19 +258,7 @@ class OnlineSmoother:
         self.counts["hops_skipped"] += max(0, count // window.hop - 1) if person.tail else 0
         person.window.config = self._settings(person)
         seen = person.take(count)
-        common = self.ground.mean(without=person.name)
-        if person.window.motion is None:
-            person.other_level = common is not None and is_apart(
-                guess_ground(self.solver_body, seen), common, seen.root[0, :2]
-            )
-            self.counts["people_on_other_levels"] += person.other_level
-            person.level_since = person.frames
-        if person.other_level:
-            common = None
-        person.window.given_ground = common
-        person.window.ground_information = (
-            None if common is None else CommonGround.information(window)
-        )
+        self._footing.prepare(person, person.window, seen)
         return Hop(person, seen, person.closing and person.pending == 0, person.window)
 
     def _drop_untold(self) -> None:
@@ -340,44 +293,15 @@ class OnlineSmoother:
             self.counts["iterations"] += report.iterations
             self.counts["fallbacks"] += report.fallback
             self.counts["cold_starts"] += report.cold
-            if not report.cold:
-                share = _TIME_SHARE if self._timed else 1.0
-                self.hop_s += share * (report.seconds - self.hop_s)
-                self._timed = True
-            elif not self._timed:
-                self.hop_s = _WARM_SHARE * report.seconds
+            self.pace.note(report)
             if current and person.pending <= self.config.window.hop:
-                self._pauses = 0
+                self.pace.kept_up()
             if current:
                 self._note(person, hop.seen, report, told)
         if person.closing and (hop.last or report is None) and person in self._closing:
             self._closing.remove(person)
             self._end(person)
         self._shed_surplus()
-
-    def _stand(self, person: OnlinePerson, window: SlidingWindow, seen: WindowObservations) -> None:
-        """Take what a solution says of the ground; somebody who left it starts on another one."""
-        if window.ground is None:
-            return
-        if person.other_level and self._nobody_stands_below(person):
-            self.counts["grounds_renewed"] += 1
-            self.ground = CommonGround()
-            for other in self._people.values():
-                other.other_level = False
-        common = None if person.other_level else self.ground.mean()
-        below = window.ground if common is None else common
-        if person.level.left(self.solver_body, seen, below):
-            self.counts["levels_changed"] += 1
-            self.ground.forget(person.name)
-            window.restart()
-        elif not person.other_level and not person.level.in_doubt:
-            self.ground.see(person.name, window.ground, person.frames)
-
-    def _nobody_stands_below(self, person: OnlinePerson) -> bool:
-        """Whether everybody has been on other levels than the common one for long."""
-        smoothed = [other for other in self._people.values() if other.admitted]
-        alone = all(other.other_level for other in smoothed)
-        return alone and person.frames - person.level_since > _RENEWED_AFTER
 
     def _note(
         self,
@@ -390,7 +314,7 @@ class OnlineSmoother:
         person.end = None
         if window is not None and window.ground is not None and not report.fallback:
             person.end = SolvedEnd.of(window, person.frames - 1)
-            self._stand(person, window, seen)
+            self._footing.learn(person, window, seen, self._people.values())
         if told is None:
             return
         rows, frames, times_s = person.told(told)
@@ -421,14 +345,7 @@ class OnlineSmoother:
 
     def ground_height(self, motion: NewestMotion) -> float:
         """Height of the ground under a person, metres: the common one, or that of its feet."""
-        person = self._people.get(motion.name)
-        common = self.ground.mean()
-        if common is not None and not (person is not None and person.other_level):
-            slopes = common[1:].numpy()
-            return float(common[0]) + float(slopes @ motion.root[-1, :2])
-        betas, root = torch.as_tensor(motion.betas), torch.as_tensor(motion.root[-1:])
-        feet = self.solver_body(betas, torch.as_tensor(motion.rotations[-1:]), root).feet
-        return float(feet[..., 2].min())
+        return self._footing.height_below(motion, self._people.get(motion.name))
 
     def ready(self) -> list[RefinedImage]:
         """Images that everybody has been told of, or that have waited long enough, in order."""

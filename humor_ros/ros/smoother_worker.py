@@ -105,7 +105,7 @@ class SmootherWorker:
             return {
                 "people": len(people),
                 "people_smoothed": sum(person.admitted for person in people),
-                "people_at_most": smoother.capacity,
+                "people_at_most": smoother.pace.capacity,
                 "people_off_the_ground": sum(person.other_level for person in people),
                 "images_waiting": smoother.waiting,
                 "frames_behind": max((p.pending for p in people if p.admitted), default=0),

@@ -104,7 +104,7 @@ def test_the_ground_goes_with_the_only_person_there(
 def test_a_plane_on_which_nobody_stands_any_more_is_renewed(
     smoother: OnlineSmoother, free_body: BodyModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("humor_ros.humor.online._RENEWED_AFTER", 30)
+    monkeypatch.setattr("humor_ros.humor.footing._RENEWED_AFTER", 30)
     smoother.ground.see("gone", torch.tensor([0.0, 0.0, 0.0], dtype=torch.float64), 90)
     smoother.ground.leave("gone")
     run(smoother, stream_of(lifted(person(free_body, 70), slice(0, None))))

@@ -85,7 +85,7 @@ def test_a_fast_machine_keeps_everybody(free_body: BodyModel) -> None:
 def test_where_one_is_too_many_nobody_is_tried_for_longer_and_longer(
     free_body: BodyModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("humor_ros.humor.online._HOLD_S", 0.5)
+    monkeypatch.setattr("humor_ros.humor.pace._HOLD_S", 0.5)
     slow = SlowMachine(free_body, 3.0 * MOST_S)
     images = people(free_body, 1, 400)
     until: list[float] = []
@@ -106,7 +106,7 @@ def test_where_one_is_too_many_nobody_is_tried_for_longer_and_longer(
 def test_a_machine_that_has_time_again_smooths_again(
     free_body: BodyModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("humor_ros.humor.online._HOLD_S", 0.3)
+    monkeypatch.setattr("humor_ros.humor.pace._HOLD_S", 0.3)
     machine = SlowMachine(free_body, 3.0 * MOST_S)
     images = people(free_body, 1, 260)
     machine.play(images[:100])
@@ -114,7 +114,7 @@ def test_a_machine_that_has_time_again_smooths_again(
     machine.hop_s = 0.1 * MOST_S
     machine.play(images[100:])
     assert machine.smoother.people[0].admitted
-    assert machine.smoother._pauses == 0
+    assert machine.smoother.pace._pauses == 0
     assert machine.smoothed[-1] == "aaaaa"
 
 
@@ -122,7 +122,7 @@ def test_a_first_window_tells_what_hops_will_take(free_body: BodyModel) -> None:
     machine = SlowMachine(free_body, 1.0)
     machine.play(people(free_body, 1, 40))
     assert machine.smoother.counts["hops"] == 1
-    assert machine.smoother.hop_s == pytest.approx(0.4)
+    assert machine.smoother.pace.hop_s == pytest.approx(0.4)
 
 
 def test_nobody_is_solved_for_whose_images_are_all_told(free_body: BodyModel) -> None:

@@ -213,7 +213,7 @@ def test_hops_are_skipped_when_several_are_due_and_this_is_counted(
 def test_a_person_who_fell_behind_is_smoothed_again_later(
     smoother: OnlineSmoother, free_body: BodyModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("humor_ros.humor.online._HOLD_S", 0.3)
+    monkeypatch.setattr("humor_ros.humor.pace._HOLD_S", 0.3)
     images = stream_of(person(free_body, 90))
     run(smoother, images[:12], close=False)
     for image in images[12:46]:

@@ -144,7 +144,7 @@ class SmootherWorker:
                 self._close_all()
             if self._outlook is not None and now_s >= next_s:
                 next_s = max(next_s + self._period_s, now_s)
-                self._look(self._outlook)
+                self._foretell(self._look, self._outlook)
 
     def _add(self, message: HumanStates) -> None:
         if not message.humans and not message.world_frame:
@@ -182,7 +182,7 @@ class SmootherWorker:
     def _work(self) -> None:
         """One roll-out, or one hop; waits while neither is due."""
         if self._outlook is not None and time.monotonic() >= self._renew_at_s:
-            self._foresee(self._outlook)
+            self._foretell(self._foresee, self._outlook)
         with self._due:
             hop = self._smoother.begin_hop()
             if hop is None:
@@ -230,6 +230,19 @@ class SmootherWorker:
             self.times.add(time.monotonic(), latency_s, max(lags, default=0.0))
         if images and ground is not None:
             self._outputs.publish_ground(images[-1].image, ground, people, frames)
+
+    def _foretell(self, work: Callable[[Outlook], None], outlook: Outlook) -> None:
+        """Do it; forecasts that fail are missing, and people are smoothed all the same."""
+        try:
+            work(outlook)
+        except Exception as error:
+            told = self._reporter.say(
+                "forecasts_failed",
+                f"forecasts could not be made: {type(error).__name__}: {error}; people are "
+                "smoothed all the same",
+            )
+            if told:
+                _log.exception("while foreseeing")
 
     def _foresee(self, outlook: Outlook) -> None:
         """Renew the roll-outs, as often as their share of the time allows."""

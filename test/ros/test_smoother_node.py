@@ -328,3 +328,21 @@ def test_whoever_finds_another_telling_does_not_wait(smoothing):
             assert len(h.smoothed) <= count + 1
         worker._tell()
         h.wait(lambda: len(h.smoothed) > count + 3)
+
+
+def test_forecasts_that_fail_are_told_and_people_smoothed_all_the_same(smoothing):
+    with smoothing(outputs=OUTPUTS | FORECASTS) as h:
+        assert h.do(h.node.start)
+        h.wait(lambda: h.node._outputs.forecasts_wanted)
+
+        def broken(*_):
+            raise RuntimeError("no way ahead")
+
+        h.node._parts.outlook.renew = broken
+        sent = h.play(14)
+        h.wait(lambda: "forecasts_failed" in h.node._reporter.counters)
+        h.wait(lambda: len(h.smoothed) > 3)
+        assert h.smoothed[0].header.stamp == sent[0].header.stamp
+        h.wait_for_count("forecasts_failed")
+        assert "smoothing_failed" not in h.node._reporter.counters
+        assert h.node._parts.smoother.counts["resets"] == 0

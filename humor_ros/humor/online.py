@@ -114,6 +114,11 @@ class OnlineSmoother:
         return self._footing.ground
 
     @property
+    def paused(self) -> bool:
+        """Whether there is no time to smooth anybody for now."""
+        return self.newest is not None and self.newest.stamp_s < self._paused_until_s
+
+    @property
     def waiting(self) -> int:
         """Images that are not told yet."""
         return len(self._waiting)

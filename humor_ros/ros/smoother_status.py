@@ -51,7 +51,7 @@ class SmootherStatus:
         """
         values: dict[str, str] = {"active": str(worker is not None).lower()}
         counts: dict[str, int] = {}
-        waiting = True
+        waiting, paused = True, False
         if worker is not None:
             seen = worker.snapshot()
             counts = seen["counts"] | {
@@ -60,6 +60,7 @@ class SmootherStatus:
             }
             values |= _times(worker) | _people(seen)
             waiting = worker.message_at_s == float("-inf")
+            paused = bool(seen["people"]) and seen["paused"]
         grown = {
             key: value - self._before.get(key, 0)
             for key, value in (counts | dict(troubles)).items()
@@ -71,7 +72,7 @@ class SmootherStatus:
         values |= dict(facts)
         if failure:
             values["failure"] = failure
-        level, summary = _judge(worker is not None, waiting, grown, set(troubles), failure)
+        level, summary = _judge(worker is not None, waiting, paused, grown, set(troubles), failure)
         status = DiagnosticStatus(
             level=level,
             name=f"{self._name}: {STATUS_NAME}",
@@ -108,9 +109,9 @@ def _times(worker: SmootherWorker) -> dict[str, str]:
 def _people(seen: Mapping[str, Any]) -> dict[str, str]:
     names = (
         *("people", "people_smoothed", "people_at_most", "people_off_the_ground"),
-        *("images_waiting", "frames_behind"),
+        *("paused", "images_waiting", "frames_behind"),
     )
-    values = {name: str(seen[name]) for name in names}
+    values = {name: str(seen[name]).lower() for name in names}
     ground = seen["ground"]
     if ground is None:
         return values | {"ground": "unknown"}
@@ -119,7 +120,12 @@ def _people(seen: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _judge(
-    active: bool, waiting: bool, grown: Mapping[str, int], troubles: set[str], failure: str
+    active: bool,
+    waiting: bool,
+    paused: bool,
+    grown: Mapping[str, int],
+    troubles: set[str],
+    failure: str,
 ) -> tuple[bytes, str]:
     """Level and a sentence: the worst thing first."""
     if failure:
@@ -131,6 +137,12 @@ def _judge(
     bad = sum(grown.get(key, 0) for key in troubles)
     if bad:
         return DiagnosticStatus.WARN, f"{bad} inputs with trouble in the last second"
+    if paused:
+        return (
+            DiagnosticStatus.WARN,
+            "no time to smooth anybody: all are told as tracked for now; give the node more of a "
+            "processor, or the tracker less to do",
+        )
     unrefined = [f"{key} {grown[key]}" for key in _UNREFINED if key in grown]
     if unrefined:
         return (

@@ -107,6 +107,7 @@ class SmootherWorker:
                 "people_smoothed": sum(person.admitted for person in people),
                 "people_at_most": smoother.pace.capacity,
                 "people_off_the_ground": sum(person.other_level for person in people),
+                "paused": smoother.paused,
                 "images_waiting": smoother.waiting,
                 "frames_behind": max((p.pending for p in people if p.admitted), default=0),
                 "ground": smoother.ground.mean(),

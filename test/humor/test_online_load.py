@@ -92,6 +92,7 @@ def test_where_one_is_too_many_nobody_is_tried_for_longer_and_longer(
     for image in images:
         slow.play([image])
         until.append(slow.smoother._paused_until_s)
+        assert slow.smoother.paused == (image.stamp_s < until[-1])
     begun = np.unique(np.array(until)[np.isfinite(until)])
     assert slow.smoother.counts["pauses"] == len(begun) >= 2
     paused = [

@@ -346,3 +346,16 @@ def test_forecasts_that_fail_are_told_and_people_smoothed_all_the_same(smoothing
         h.wait_for_count("forecasts_failed")
         assert "smoothing_failed" not in h.node._reporter.counters
         assert h.node._parts.smoother.counts["resets"] == 0
+
+
+def test_a_machine_without_time_is_told(smoothing):
+    with smoothing({"forecast.enabled": False, "max_lag": 0.6}) as h:
+        h.activate()
+        h.play(3)
+        with h.node._worker._lock:
+            h.node._parts.smoother._shed(h.node._parts.smoother.people[0], h._stamp_s)
+        h.play(3)
+        h.wait(lambda: h.diagnostics().get("paused") == "true")
+        h.wait(lambda: "no time to smooth" in h.received["/diagnostics"][-1].status[0].message)
+        h.wait_for_count("pauses")
+        h.wait(lambda: len(h.smoothed) == 6)

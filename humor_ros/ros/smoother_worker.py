@@ -130,6 +130,7 @@ class SmootherWorker:
                     _log.exception("while smoothing")
                 with self._lock:
                     self._smoother.reset()
+                    self._stale = True
 
     def _take_in(self) -> None:
         next_s = time.monotonic()

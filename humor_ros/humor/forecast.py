@@ -12,12 +12,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from humor_ros.humor.forecast_region import OBSERVED_PATH, PLAIN, WITH_PATH, Region
 from humor_ros.humor.frozen_roll_out import FrozenPrior
 from humor_ros.humor.mirror import REFLECTION, mirrored_state
 from humor_ros.humor.networks import HumorNetwork
+from humor_ros.humor.path_network import PathNetwork, RecentPath, load_path_network
 from humor_ros.humor.state import FRAME_RATE, MotionState
 
-__all__ = ["Forecast", "ForecastConfig", "forecast"]
+__all__ = ["OBSERVED", "Forecast", "ForecastConfig", "forecast"]
 
 
 @dataclass(frozen=True)
@@ -30,14 +32,16 @@ class ForecastConfig:
         velocity_share: share of straight motion, whose speed decays, in the mean path of the
             root; the prior has the rest: half its mean roll-out, half that of the mirrored
             state, mirrored back, whose errors are partly others.
+        path_share: share of what the path network tells in the mean path along the ground, where
+            a recent path is given; the above have the rest.
+        taken: how much of the way along the ground that these tell is told, less than 1 where
+            states have errors: people move less than they seem to.
+        velocity_noise_m_s: deviation of the errors of the states' velocities along the ground, 0
+            for true states.
         still_m_s: mean joint speed below which straight motion takes over: roll-outs of people
             who stand drift farther than they do.
         decay_s: time in which the speed of straight motion falls to 1/e.
-        widening: factor on the samples' deviations.
-        floor_m: deviation of a root place at the start, metres.
-        growth_m: what it gains in the first second, metres, and ``growth_s`` what it gains for
-            each m/s that the joints move at; it grows with time to the power 1.4. The prior is
-            surer of itself than it should be, and most errors are changes of mind.
+        region: how sure forecasts without a recent path are; ``path_region`` those with one.
 
     Raises:
         ValueError: on construction, naming the value.
@@ -46,12 +50,13 @@ class ForecastConfig:
     horizon_s: float = 2.0
     samples: int = 8
     velocity_share: float = 0.2
+    path_share: float = 0.6
+    taken: float = 1.0
+    velocity_noise_m_s: float = 0.0
     still_m_s: float = 0.1
     decay_s: float = 20.0
-    widening: float = 1.0
-    floor_m: float = 0.0005
-    growth_m: float = 0.004
-    growth_s: float = 0.305
+    region: Region = PLAIN
+    path_region: Region = WITH_PATH
 
     def __post_init__(self) -> None:
         if not 0.0 < self.horizon_s <= 5.0:
@@ -60,9 +65,20 @@ class ForecastConfig:
             raise ValueError(f"samples must be at least 2, got {self.samples}")
         if not 0.0 <= self.velocity_share <= 1.0:
             raise ValueError(f"velocity_share must be in [0, 1], got {self.velocity_share}")
-        for name in ("still_m_s", "decay_s", "widening", "floor_m", "growth_m", "growth_s"):
+        for name in ("path_share", "taken"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
+        if not 0.0 <= self.velocity_noise_m_s <= 2.0:
+            raise ValueError(f"velocity_noise_m_s must be in [0, 2], got {self.velocity_noise_m_s}")
+        for name in ("still_m_s", "decay_s"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+
+
+#: For states that a smoother tells of: roll-outs begin with a velocity that they trust.
+OBSERVED = ForecastConfig(
+    path_share=1.0, taken=0.7, velocity_noise_m_s=0.45, path_region=OBSERVED_PATH
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,18 +119,22 @@ class Forecast:
 
 @torch.no_grad()
 def forecast(
-    network: HumorNetwork | FrozenPrior,
+    prior: HumorNetwork | FrozenPrior,
     state: MotionState,
     config: ForecastConfig | None = None,
     *,
+    recent: RecentPath | None = None,
+    path: PathNetwork | None = None,
     generator: torch.Generator | None = None,
 ) -> Forecast:
     """Look ahead.
 
     Args:
-        network: the networks; a frozen prior saves copying their weights at every call.
+        prior: the networks; a frozen prior saves copying their weights at every call.
         state: (B,) newest states in a world with the ground at z = 0, z up.
         config: how far and how surely.
+        recent: where these people were in the last second, same world. None goes without.
+        path: what reads that; None for the packaged one.
         generator: of the samples.
 
     Returns:
@@ -122,7 +142,8 @@ def forecast(
         than 12 m/s, are replaced by straight motion.
     """
     config = config or ForecastConfig()
-    prior = FrozenPrior(network) if isinstance(network, HumorNetwork) else network
+    if isinstance(prior, HumorNetwork):
+        prior = FrozenPrior(prior)
     steps = max(1, round(config.horizon_s * FRAME_RATE))
     people, count = state.trans.shape[0], config.samples
     state = state.without_contacts()
@@ -149,6 +170,17 @@ def forecast(
     still = torch.exp(-(speed / config.still_m_s).square())
     share = config.velocity_share + (1.0 - config.velocity_share) * still
     blended = root + share[..., None] * (straight - root)
+    region, apart = config.region, torch.zeros_like(blended)
+    wander = torch.zeros_like(speed)
+    if recent is not None:
+        noise_m_s = config.velocity_noise_m_s
+        network = path or load_path_network(observed=noise_m_s > 0)
+        told = network.places(state, recent, steps, noise_m_s)
+        region, wander = config.path_region, recent.wander(start).to(speed)
+        apart[..., :2] = told - blended[..., :2]
+        blended = blended + config.path_share * apart
+    back = (config.taken - 1.0) * (blended - start[:, None])
+    blended = blended + back * back.new_tensor([1.0, 1.0, 0.0])
     samples, _ = _sane(
         drawn,
         straight.repeat_interleave(count, dim=0),
@@ -156,12 +188,7 @@ def forecast(
         time,
     )
     samples = samples.unflatten(0, (people, count))
-    spread = samples - samples.mean(dim=1, keepdim=True)
-    covariance = torch.einsum("bski,bskj->bkij", spread, spread) / (count - 1)
-    growth = (config.growth_m + config.growth_s * speed) * time**_GROWTH
-    least = (config.floor_m + growth).square()
-    covariance = config.widening**2 * covariance
-    covariance = covariance + least[..., None, None] * torch.eye(3, dtype=time.dtype)
+    covariance = region.covariance(samples, speed, wander, time, blended - start[:, None], apart)
     joints = torch.where(
         sane[:, None, None, None],
         mean.joints - mean.joints[:, :, :1],
@@ -182,8 +209,6 @@ def forecast(
     )
 
 
-#: Errors grow faster than time (straight motion) and slower than its square (changed speed).
-_GROWTH = 1.4
 #: No person runs faster; a roll-out that does has exploded.
 _FASTEST_M_S = 12.0
 

@@ -13,18 +13,28 @@ import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 
+from humor_ros.humor.path_network import LAGS, RecentPath
 from humor_ros.humor.seen import SeenRow
 from humor_ros.humor.state import FRAME_RATE, NUM_JOINTS, MotionState
 from humor_ros.humor.window import SlidingWindow
 from humor_ros.humor.window_body import SolverBody
 from humor_ros.types import Array
 
-__all__ = ["RECENT_ROWS", "NewestMotion", "SolvedEnd", "newest_motion", "newest_state"]
+__all__ = [
+    "RECENT_ROWS",
+    "NewestMotion",
+    "SolvedEnd",
+    "newest_motion",
+    "newest_state",
+    "recent_path",
+]
 
 #: Frames that speeds are taken over: a fifth of a second.
 _SPAN = 6
-#: Rows that may lie within that span, also at the tracker's highest rate.
-RECENT_ROWS = 2 * _SPAN
+#: Frames of the path that leads there: a second before the newest.
+_PATH = 1 + max(LAGS)
+#: Rows that may lie within that, also at the tracker's highest rate.
+RECENT_ROWS = 2 * _PATH
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +64,8 @@ class SolvedEnd:
             return None
         return cls(
             last=last,
-            root=motion.root[-_SPAN:].numpy().copy(),
-            rotations=motion.rotations[-_SPAN:].numpy().copy(),
+            root=motion.root[-_PATH:].numpy().copy(),
+            rotations=motion.rotations[-_PATH:].numpy().copy(),
             betas=motion.betas.numpy().copy(),
             shift=(motion.root[-1] - seen.root[-1]).numpy(),
             bend=(motion.rotations[-1] @ seen.rotations[-1].transpose(-1, -2)).numpy(),
@@ -74,6 +84,9 @@ class NewestMotion:
         betas: (10,).
         smoothed: whether a solution is in it.
         hands: (2, 3, 3) relative to the wrists, as the tracker has them.
+        path: (L, 4) root and heading ``LAGS`` before the newest moment (see
+            :class:`~humor_ros.humor.path_network.RecentPath`), NaN where the person was not
+            known; None where no path is known at all.
     """
 
     name: str
@@ -84,6 +97,7 @@ class NewestMotion:
     betas: Array
     smoothed: bool
     hands: Array
+    path: Array | None = None
 
 
 def newest_motion(name: str, rows: Sequence[SeenRow], end: SolvedEnd | None) -> NewestMotion:
@@ -95,7 +109,7 @@ def newest_motion(name: str, rows: Sequence[SeenRow], end: SolvedEnd | None) -> 
         end: of the last solution; None where there is none to go on from.
     """
     newest = rows[-1]
-    rows = [row for row in rows if row.place > newest.place - _SPAN]
+    rows = [row for row in rows if row.place > newest.place - _PATH]
     after = rows if end is None else [row for row in rows if row.place > end.last]
     place = np.array([row.place for row in after])
     root = np.array([row.human.root_position_world for row in after]).reshape(-1, 3)
@@ -104,19 +118,21 @@ def newest_motion(name: str, rows: Sequence[SeenRow], end: SolvedEnd | None) -> 
     if end is not None:
         root, rotations, betas = root + end.shift, end.bend @ rotations, end.betas
         frames = end.last - np.arange(len(end.root) - 1, -1, -1)
-        kept = frames > newest.place - _SPAN
+        kept = frames > newest.place - _PATH
         place = np.concatenate((frames[kept], place))
         root = np.concatenate((end.root[kept], root))
         rotations = np.concatenate((end.rotations[kept], rotations))
+    near = place > newest.place - _SPAN
     return NewestMotion(
         name=name,
         stamp_s=newest.image.stamp_s,
-        place=place,
-        root=root,
-        rotations=rotations,
+        place=place[near],
+        root=root[near],
+        rotations=rotations[near],
         betas=np.asarray(betas, np.float64),
         smoothed=end is not None,
         hands=newest.human.body_pose[21:],
+        path=_path(place, root, rotations[:, 0]),
     )
 
 
@@ -147,6 +163,23 @@ def newest_state(motion: NewestMotion, body: SolverBody, ground_height: float) -
         joints=_float(joints[-1]),
         joints_vel=_float(speeds),
     )
+
+
+def recent_path(motions: Sequence[NewestMotion], grounds: Sequence[float]) -> RecentPath:
+    """The paths of B people above the ground below each, float32."""
+    unknown = np.full((len(LAGS), 4), np.nan)
+    paths = np.stack([unknown if motion.path is None else motion.path for motion in motions])
+    paths[..., 2] -= np.asarray(grounds)[:, None]
+    return RecentPath(_float(paths[..., :3]), _float(paths[..., 3]))
+
+
+def _path(place: Array, root: Array, turns: Array) -> Array:
+    """(L, 4) between the known moments (n,), NaN before the first."""
+    at = place[-1] - np.array(LAGS)
+    heading = np.unwrap(np.arctan2(-turns[:, 1, 0], -turns[:, 0, 0]))
+    columns = [np.interp(at, place, column, left=np.nan) for column in (*root.T, heading)]
+    result: Array = np.stack(columns, axis=-1)
+    return result
 
 
 def _rotations(row: SeenRow) -> Array:

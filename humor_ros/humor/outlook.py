@@ -7,17 +7,17 @@ present moment and moved to where the person is by now.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from humor_ros.body import BodyModel
 from humor_ros.humor.capsules import BodyCapsules
-from humor_ros.humor.forecast import Forecast, ForecastConfig, forecast
+from humor_ros.humor.forecast import OBSERVED, Forecast, ForecastConfig, forecast
 from humor_ros.humor.frozen_roll_out import FrozenPrior
 from humor_ros.humor.networks import HumorNetwork
-from humor_ros.humor.newest_motion import NewestMotion, newest_state
+from humor_ros.humor.newest_motion import NewestMotion, newest_state, recent_path
 from humor_ros.humor.state import FRAME_RATE, NUM_JOINTS, MotionState
 from humor_ros.humor.window_body import SolverBody
 from humor_ros.types import Array
@@ -35,7 +35,7 @@ class OutlookConfig:
     Attributes:
         horizon_s: seconds ahead, at most 4.
         step_s: between the times that are told; at least a frame.
-        roll_out: of the prior; its horizon is not used.
+        roll_out: of the prior, by default for what a smoother tells; its horizon is not used.
 
     Raises:
         ValueError: on construction, naming the value.
@@ -43,7 +43,7 @@ class OutlookConfig:
 
     horizon_s: float = 2.0
     step_s: float = 0.1
-    roll_out: ForecastConfig = field(default_factory=ForecastConfig)
+    roll_out: ForecastConfig = OBSERVED
 
     def __post_init__(self) -> None:
         if not 0.1 <= self.horizon_s <= 4.0:
@@ -137,9 +137,12 @@ class Outlook:
             for motion, height in zip(people, grounds, strict=True)
         ]
         told = forecast(
-            self._prior, MotionState.stack(states, dim=0), self._roll_out,
+            self._prior,
+            MotionState.stack(states, dim=0),
+            self._roll_out,
+            recent=recent_path(people, grounds),
             generator=self._generator,
-        )  # fmt: skip
+        )
         before = self._roll_outs
         self._roll_outs = {
             motion.name: self._kept(motion, told, index, grounds[index], before.get(motion.name))

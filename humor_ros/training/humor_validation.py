@@ -41,10 +41,13 @@ class Starts:
     Attributes:
         window: B windows of T transitions.
         moving: (B,) whether the clip is not of the category "idle".
+        clip, place: (B,) clips, and where in them the windows start.
     """
 
     window: TransitionWindow
     moving: Tensor
+    clip: Tensor
+    place: Tensor
 
 
 def starts(library: TransitionLibrary, steps: int, every: int) -> Starts:
@@ -62,7 +65,8 @@ def starts(library: TransitionLibrary, steps: int, every: int) -> Starts:
     if len(chosen) == 0:
         raise ValueError(f"no clip has {steps + 3} frames; give longer clips or fewer steps")
     moving = torch.tensor([name != "idle" for name in library.clips.categories])
-    return Starts(library.windows(chosen, torch.cat(places), steps), moving[chosen])
+    place = torch.cat(places)
+    return Starts(library.windows(chosen, place, steps), moving[chosen], chosen, place)
 
 
 @torch.no_grad()

@@ -148,7 +148,7 @@ def _train_member(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.rate, config.steps)
     weights = torch.tensor(_WEIGHTS)
     for step in range(config.steps):
-        chosen = torch.multinomial(samples.weights, config.batch)
+        chosen = torch.multinomial(samples.weights, config.batch, replacement=True)
         features, leaves = _drawn(samples, chosen, config, mirror=step % 2 == 1)
         rows = network.scaled(features)
         rows = rows + config.blur * torch.randn_like(rows)

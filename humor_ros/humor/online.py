@@ -45,6 +45,8 @@ __all__ = ["ImageRejected", "OnlineSmoother"]
 
 #: A step back in time of more than this is a restarted clock, not a late image.
 _RESTART_S = 1.0
+#: More images than this in a row, each later than the one before, are no late ones either.
+_LATE_IMAGES = 10
 #: A person who is in none of the images of this time is gone.
 _ABSENT_S = 0.5
 
@@ -102,6 +104,7 @@ class OnlineSmoother:
         self._closing: list[OnlinePerson] = []
         self._waiting: deque[_Waiting] = deque()
         self._paused_until_s = float("-inf")  # by the images' stamps
+        self._refused, self._refused_s = 0, float("-inf")  # images in a row, and the last stamp
 
     @property
     def people(self) -> list[OnlinePerson]:
@@ -134,11 +137,13 @@ class OnlineSmoother:
 
         Raises:
             ImageRejected: its stamp is that of an earlier image, or before one. After a step back
-                of more than a second, or in another world, everybody is smoothed anew instead.
+                of more than a second, in another world, or where the stream goes on from an earlier
+                stamp, everybody is smoothed anew instead.
         """
         if self.newest is not None:
             back_s = self.newest.stamp_s - image.stamp_s
-            if back_s > _RESTART_S or image.world_frame != self.newest.world_frame:
+            anew = back_s > _RESTART_S or image.world_frame != self.newest.world_frame
+            if anew or (back_s >= 0.0 and self._goes_on_before(image.stamp_s)):
                 self.reset()
             elif back_s >= 0.0:
                 kind = "stamp_twice" if back_s == 0.0 else "stamp_reversed"
@@ -148,6 +153,7 @@ class OnlineSmoother:
                     "image; only later ones are taken",
                 )
         self.newest = image
+        self._refused, self._refused_s = 0, float("-inf")
         self.counts["images"] += 1
         entry = _Waiting(image)
         for human in image.humans:
@@ -159,6 +165,12 @@ class OnlineSmoother:
                 self._add_row(entry, human)
         self._close_absent(image.stamp_s)
         self._waiting.append(entry)
+
+    def _goes_on_before(self, stamp_s: float) -> bool:
+        """Whether earlier images come one after the other: a clock that was set, no late ones."""
+        self._refused = self._refused + 1 if stamp_s > self._refused_s else 1
+        self._refused_s = stamp_s
+        return self._refused > _LATE_IMAGES
 
     def close_all(self) -> None:
         """Nobody is there any more: tell everything that waits."""

@@ -170,8 +170,8 @@ class SmootherWorker:
         if reset:
             self._reporter.say(
                 "resets",
-                "topic humans: stamps went back by more than a second, or the world is another "
-                "one; everybody is smoothed anew",
+                "topic humans: stamps went back and go on from there, or the world is another one; "
+                "everybody is smoothed anew",
             )
         self._tell()
 

@@ -305,6 +305,31 @@ def test_a_restarted_clock_and_another_world_start_everything_anew(
     assert smoother.waiting == 1
 
 
+def test_a_clock_that_is_set_back_a_little_does_not_stop_the_stream(
+    smoother: OnlineSmoother, free_body: BodyModel
+) -> None:
+    images = stream_of(person(free_body, 45))
+    run(smoother, images[:30], close=False)
+    back = [replace(image, stamp_s=image.stamp_s - 0.8) for image in images[30:]]
+    for image in back[:10]:
+        with pytest.raises(ImageRejected):
+            smoother.add(image)
+    smoother.add(back[10])
+    assert smoother.counts["resets"] == 1
+    assert smoother.newest is back[10]
+
+
+def test_the_same_stamp_again_and_again_is_no_new_stream(
+    smoother: OnlineSmoother, free_body: BodyModel
+) -> None:
+    images = stream_of(person(free_body, 15))
+    run(smoother, images, close=False)
+    for _ in range(40):
+        with pytest.raises(ImageRejected):
+            smoother.add(images[-3])
+    assert smoother.counts["resets"] == 0
+
+
 def test_a_hop_that_was_overtaken_by_a_reset_is_dropped(
     smoother: OnlineSmoother, free_body: BodyModel
 ) -> None:

@@ -55,6 +55,17 @@ def test_a_bag_that_loops_starts_cleanly_each_time(smoothing):
         h.wait(lambda: h.diagnostics().get("people") == "1")
 
 
+def test_a_bag_shorter_than_a_second_does_not_stop_the_stream(smoothing):
+    with smoothing({"forecast.enabled": False}) as h:
+        h.activate()
+        start_s = h._stamp_s
+        for _ in range(2):
+            h._stamp_s = start_s
+            last = h.play(28)
+        h.wait(lambda: "resets" in h.node._reporter.counters)
+        h.wait(lambda: h.smoothed and h.smoothed[-1].header.stamp == last[-1].header.stamp)
+
+
 def test_a_loop_during_a_hop_drops_that_hop_alone(smoothing):
     with smoothing({"forecast.enabled": False}) as h:
         h.activate()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from humor_ros.humor.online_config import OnlineConfig
@@ -176,5 +177,5 @@ def online_config(values: Mapping[str, Any]) -> OnlineConfig:
 
 def outlook_config(values: Mapping[str, Any]) -> OutlookConfig:
     """The forecast's settings; arguments and errors as of :func:`online_config`."""
-    roll_out = type(_OUTLOOK.roll_out)(samples=values["forecast.samples"])
+    roll_out = replace(_OUTLOOK.roll_out, samples=values["forecast.samples"])
     return OutlookConfig(values["forecast.horizon"], values["forecast.step"], roll_out)

@@ -18,6 +18,7 @@ from humor_ros.humor.frame_clock import FrameClock
 from humor_ros.humor.newest_motion import NewestMotion, SolvedEnd, newest_motion, newest_state
 from humor_ros.humor.online_person import OnlinePerson
 from humor_ros.humor.outlook import Outlook, OutlookConfig
+from humor_ros.humor.path_network import LAGS
 from humor_ros.humor.window_body import SolverBody
 from humor_ros.humor.window_config import WindowConfig
 
@@ -161,6 +162,18 @@ def test_the_newest_state_moves_as_the_last_frames_did(free_body: BodyModel) -> 
     assert state.trans_vel[0].item() == pytest.approx(1.5, abs=1e-3)
     assert state.joints[0, 2].item() == pytest.approx(motion.root[-1, 2] - 0.25, abs=1e-5)
     assert float(state.root_orient_vel.norm()) < 1e-3
+
+
+def test_the_newest_motion_knows_the_path_of_the_last_second(free_body: BodyModel) -> None:
+    motion = standing(free_body, 45, speed=1.5)
+    assert len(motion.place) == 6
+    assert motion.path is not None
+    expected = motion.root[-1, 0] - 1.5 * np.array(LAGS) / 30.0
+    np.testing.assert_allclose(motion.path[:, 0], expected, atol=1e-3)
+    assert np.ptp(motion.path[:, 3]) < 1e-6  # nobody turns
+    short = standing(free_body, 8, speed=1.5)
+    assert short.path is not None
+    np.testing.assert_array_equal(np.isnan(short.path[:, 0]), np.array(LAGS) > 7)
 
 
 def test_a_single_row_has_no_speed(free_body: BodyModel) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from humor_ros.geometry import matrix_to_axis_angle
 from humor_ros.humor.window_body import NUM_MOVES
-from humor_ros.humor.window_normal import SPAN, NormalEquations
+from humor_ros.humor.window_normal import BORDER, SPAN, NormalEquations
 from humor_ros.humor.window_values import WindowMotion
 
 __all__ = ["ARRIVAL_FRAMES", "ArrivalCost", "marginalise"]
@@ -63,9 +63,9 @@ class ArrivalCost:
         size = ARRIVAL_FRAMES * NUM_MOVES
         normal.add_blocks(0, self.matrix[None, :size, :size], gradient[None, :size])
         sides = self.matrix[:size, size:].unflatten(0, (ARRIVAL_FRAMES, NUM_MOVES))
-        normal.sides[:ARRIVAL_FRAMES] += sides
-        normal.border += self.matrix[size:, size:]
-        normal.border_gradient += gradient[size:]
+        normal.sides[:ARRIVAL_FRAMES, :, :BORDER] += sides
+        normal.border[:BORDER, :BORDER] += self.matrix[size:, size:]
+        normal.border_gradient[:BORDER] += gradient[size:]
         normal.cost += float(0.5 * change @ self.matrix @ change + self.gradient @ change)
 
 
@@ -84,7 +84,11 @@ def marginalise(
         The arrival cost of the frames from ``dropped`` on; None where nothing is known.
     """
     matrix, gradient = normal.dense(dropped + ARRIVAL_FRAMES)
-    cut = dropped * NUM_MOVES
+    # Stances are eliminated with the frames: where their feet stand on, the next window sees.
+    end = (dropped + ARRIVAL_FRAMES) * NUM_MOVES + BORDER
+    order = torch.cat((torch.arange(end, len(matrix)), torch.arange(end)))
+    matrix, gradient = matrix[order][:, order], gradient[order]
+    cut = dropped * NUM_MOVES + len(order) - end
     inside = matrix[:cut, :cut]
     inside = inside + torch.eye(cut, dtype=inside.dtype) * (1e-6 + 1e-9 * inside.diagonal().max())
     factor, info = torch.linalg.cholesky_ex(inside)

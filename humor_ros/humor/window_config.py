@@ -33,7 +33,8 @@ class WindowWeights:
     """Standard deviations of the observations; 0 leaves a term out.
 
     Tracker errors last for many frames, so that each frame tells less than its own error says;
-    the numbers are those that measure best on val (``benchmarks/humor_window.py``).
+    its shape is next to the mean body's, so that a person's differs by what people do. The numbers
+    are those that measure best on val (``benchmarks/humor_window.py``).
 
     Attributes:
         pixels: of a key-point, in half sides of the person's box.
@@ -41,10 +42,14 @@ class WindowWeights:
         joints: of the tracker's joints about its root, metres.
         pose: of the tracker's joint rotations, rad.
         orientation: of the tracker's root rotation, rad.
-        root: of the tracker's place, metres.
+        root: of the tracker's place across the line of sight, metres.
+        depth: of the tracker's distance, which is off by about the same share in all frames, as
+            that share; 0 takes ``root`` along the line of sight, too. Where nobody knows where
+            the camera is, ``root`` holds in all directions.
         root_step: of the tracker's step from frame to frame, metres.
         contact_velocity: displacement of a resting point from frame to frame, metres.
         stance: distance of a resting sole from the place of its stretch of contact, metres.
+        stance_told: distance of that place from where it was told, metres.
         contact_height: height of a resting sole above the ground, metres.
         penetration: depth of any sole under the ground, metres.
         joint_height: height beyond 8 cm of other joints in contact, metres.
@@ -54,20 +59,22 @@ class WindowWeights:
         ground_slope: of a level ground's slopes.
     """
 
-    pixels: float = 0.08
+    pixels: float = 0.035
     pixels_robust: float = 4.0
     joints: float = 0.2
     pose: float = 0.5
     orientation: float = 0.3
     root: float = 0.05
-    root_step: float = 0.05
+    depth: float = 0.08
+    root_step: float = 0.03
     contact_velocity: float = 0.0025
     stance: float = 0.008
+    stance_told: float = 0.03
     contact_height: float = 0.02
     penetration: float = 0.02
     joint_height: float = 0.05
     acceleration: float = 0.004
-    shape: float = 0.4
+    shape: float = 0.8
     ground_height: float = 0.5
     ground_slope: float = 0.003
 
@@ -93,6 +100,8 @@ class WindowConfig:
         contact_share: weight of the prior's contacts against the tracker's.
         renew_every: steps of a first window after which all derivatives of the networks are
             computed anew; later hops compute those of new frames alone, once.
+        volume_weight: factor on the volume of motions (``window_volume``), in [0, 1], where there
+            is a prior; this one leaves no bias of distances on val.
         weights: of the observations.
         noise: of the transitions.
 
@@ -105,10 +114,11 @@ class WindowConfig:
     lag: int = 12
     iterations: int = 2
     cold_iterations: int = 5
-    prior_weight: float = 0.12
-    arrival_weight: float = 0.5
+    prior_weight: float = 0.08
+    arrival_weight: float = 0.9
     contact_share: float = 0.9
     renew_every: int = 2
+    volume_weight: float = 0.4
     weights: WindowWeights = field(default_factory=WindowWeights)
     noise: TransitionNoise = field(default_factory=TransitionNoise)
 
@@ -125,7 +135,7 @@ class WindowConfig:
         for name in ("iterations", "cold_iterations", "renew_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("arrival_weight", "contact_share"):
+        for name in ("arrival_weight", "contact_share", "volume_weight"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
         if not self.prior_weight >= 0:

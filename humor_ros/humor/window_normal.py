@@ -1,4 +1,4 @@
-"""Normal equations of a window: block-banded over frames, bordered by shape and ground.
+"""Normal equations of a window: block-banded over frames, bordered by shape, ground and stances.
 
 Residuals touch at most four neighbouring frames and the border, so the matrix is a band of blocks
 and its Cholesky factor is found in a time that is linear in the frames.
@@ -46,17 +46,19 @@ class NormalEquations:
     Args:
         frames: T.
         anchors: residuals whose first frame is not below this are left out; None takes all.
+        extra: columns of the border behind shape and ground, of which no step is told.
     """
 
-    def __init__(self, frames: int, anchors: int | None = None) -> None:
+    def __init__(self, frames: int, anchors: int | None = None, extra: int = 0) -> None:
         kind = torch.float64
+        width = BORDER + extra
         self.frames = frames
         self.anchors = frames if anchors is None else anchors
         self.blocks = torch.zeros(frames, SPAN, NUM_MOVES, NUM_MOVES, dtype=kind)
         self.gradient = torch.zeros(frames, NUM_MOVES, dtype=kind)
-        self.sides = torch.zeros(frames, NUM_MOVES, BORDER, dtype=kind)
-        self.border = torch.zeros(BORDER, BORDER, dtype=kind)
-        self.border_gradient = torch.zeros(BORDER, dtype=kind)
+        self.sides = torch.zeros(frames, NUM_MOVES, width, dtype=kind)
+        self.border = torch.zeros(width, width, dtype=kind)
+        self.border_gradient = torch.zeros(width, dtype=kind)
         self.cost = 0.0
 
     def add(
@@ -68,7 +70,7 @@ class NormalEquations:
             first: first frame of the first group of residuals; group i begins at first + i.
             jacobian: (n, rows, span * 69) by the frames from its first on.
             residual: (n, rows).
-            border: (n, rows, 13) by shape and ground.
+            border: (n, rows, 13 or more) by the border's first columns.
         """
         count = max(0, min(len(jacobian), self.anchors - first))
         if not count:
@@ -81,11 +83,12 @@ class NormalEquations:
             return
         border, residual = border[:count], residual.double()
         cross = (jacobian.transpose(1, 2).double() @ border).unflatten(1, (-1, NUM_MOVES))
+        width = border.shape[2]
         for slot in range(cross.shape[1]):
-            self.sides[first + slot : first + slot + count] += cross[:, slot]
+            self.sides[first + slot : first + slot + count, :, :width] += cross[:, slot]
         flat = border.flatten(0, 1)
-        self.border += flat.T @ flat
-        self.border_gradient += flat.T @ residual.flatten()
+        self.border[:width, :width] += flat.T @ flat
+        self.border_gradient[:width] += flat.T @ residual.flatten()
 
     def add_blocks(self, first: int, matrix: Tensor, gradient: Tensor) -> None:
         """Add finished sums (n, span * 69, span * 69) and (n, span * 69); no cost is added."""
@@ -102,13 +105,19 @@ class NormalEquations:
                 self.blocks[here, other - slot] += parts[:size, slot, :, other]
 
     def add_border(self, diagonal: Tensor, residual: Tensor) -> None:
-        """Add independent residuals of the border: ``0.5 diagonal residual^2`` for each entry."""
-        self.border += torch.diag(diagonal)
-        self.border_gradient += diagonal * residual
+        """Add independent residuals of the border: ``0.5 diagonal residual^2`` for each entry.
+
+        Args:
+            diagonal: (n,) inverse variances of the border's first columns.
+            residual: (n,).
+        """
+        width = len(diagonal)
+        self.border[:width, :width] += torch.diag(diagonal)
+        self.border_gradient[:width] += diagonal * residual
         self.cost += 0.5 * float((diagonal * residual.square()).sum())
 
     def diagonal(self) -> tuple[Tensor, Tensor]:
-        """(T, 69) and (13,) diagonals of the matrix."""
+        """(T, 69) and (13 + extra,) diagonals of the matrix."""
         return self.blocks[:, 0].diagonal(dim1=1, dim2=2), self.border.diagonal()
 
     def solve(self, damping: float, floor: float = 1e-6) -> Step:
@@ -131,19 +140,20 @@ class NormalEquations:
         if int(info) or not bool(torch.isfinite(solved).all()):
             raise SolveError("the normal equations are not positive definite")
         border = torch.cholesky_solve(rest[:, None], factor)[:, 0]
-        return Step(solved[..., 0] - solved[..., 1:] @ border, border)
+        return Step(solved[..., 0] - solved[..., 1:] @ border, border[:BORDER])
 
     def dense(self, frames: int) -> tuple[Tensor, Tensor]:
         """Matrix and gradient of the first frames and the border, border last."""
         size = frames * NUM_MOVES
-        matrix = torch.zeros(size + BORDER, size + BORDER, dtype=torch.float64)
+        width = size + len(self.border)
+        matrix = torch.zeros(width, width, dtype=torch.float64)
         for slot in range(SPAN):
             for t in range(frames - slot):
                 rows = slice(t * NUM_MOVES, (t + 1) * NUM_MOVES)
                 columns = slice((t + slot) * NUM_MOVES, (t + slot + 1) * NUM_MOVES)
                 matrix[rows, columns] = self.blocks[t, slot]
                 matrix[columns, rows] = self.blocks[t, slot].T
-        sides = self.sides[:frames].reshape(size, BORDER)
+        sides = self.sides[:frames].reshape(size, -1)
         matrix[:size, size:], matrix[size:, :size] = sides, sides.T
         matrix[size:, size:] = self.border
         return matrix, torch.cat((self.gradient[:frames].flatten(), self.border_gradient))

@@ -33,6 +33,7 @@ from humor_ros.humor.window_transition import (
     transitions,
 )
 from humor_ros.humor.window_values import WindowMotion, WindowObservations
+from humor_ros.humor.window_volume import add_volume, volume_energy
 
 __all__ = ["Linearised", "WindowProblem"]
 
@@ -116,6 +117,7 @@ class WindowProblem:
         self.contacts = self._tracker_contacts()
         self.stances: Stances | None = None
         self.deviation: Tensor | None = None
+        self.metric = 0.0  # share of the energy that volume makes up for
         self._rows = self._root_prior * _row_weights(config.noise, seen.frames - 2, seen.root.dtype)
 
     def first_frames(self, count: int) -> WindowProblem:
@@ -125,6 +127,7 @@ class WindowProblem:
         part.contacts = self.contacts[:count]
         part.stances = None if self.stances is None else self.stances.cut(0, count)
         part.deviation = None if self.deviation is None else self.deviation[: count - 2]
+        part.metric = self.metric * count / self.seen.frames
         part._rows = self._rows[: count - 2]
         return part
 
@@ -179,6 +182,7 @@ class WindowProblem:
             motion, points, self.seen, self.weights, self.contacts, self.stances
         )
         total = total + self._border_energy(motion)
+        total = total + volume_energy(motion.root, self.seen, self.metric)
         if self.arrival is not None:
             total = total + self.arrival.energy(motion)
         if self.network is not None and motion.frames >= 3:
@@ -217,14 +221,14 @@ class WindowProblem:
             said = transitions(self.network, states, motion.latents)
         if hold:
             self._hold(motion, points, said)
-        normal = NormalEquations(motion.frames, anchors)
-        cost = add_observations(
+        stances = 0 if self.stances is None else len(self.stances)
+        normal = NormalEquations(motion.frames, anchors, 3 * stances)
+        cost, metric = add_observations(
             motion, points, self.seen, self.weights, self.contacts, normal, self.stances
         )
         cost += float(self._border_energy(motion))
         if anchors is None:  # what is summed up for the next window must not count twice
-            normal.border += torch.diag(self._border_information())
-            normal.border_gradient += self._border_information() * self._border_away(motion)
+            normal.add_border(self._border_information(), self._border_away(motion))
         if self.arrival is not None:
             self.arrival.add(motion, normal)
             cost += self.arrival.cost(motion)
@@ -233,7 +237,11 @@ class WindowProblem:
             return Linearised(cost, normal, None, nothing, nothing)
         prior = self._blocks(motion, states, said, points, prior)
         defect, away = self._prior_residuals(motion, said)
-        cost += 0.5 * float(defect.square().sum() + away.square().sum())
+        own = 0.5 * float(defect.square().sum() + away.square().sum())
+        if hold:
+            self.metric = self.config.volume_weight * (metric + own)
+        cost += own + float(volume_energy(motion.root, self.seen, self.metric))
+        add_volume(motion.root, self.seen, self.metric, normal)
         defect, away = defect.to(prior.near.dtype), away.to(prior.near.dtype)
         normal.add_blocks(0, prior.matrix, prior.gradient(defect, away))
         return Linearised(cost, normal, prior, defect, away)

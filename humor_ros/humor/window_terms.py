@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -23,6 +25,8 @@ _FREE_HEIGHT_M = 0.08
 _OTHER = (1, 2, 7, 8)
 #: Where the losses of the tracker's place and step bend, in standard deviations.
 _JUMP = 3.0
+#: Frames that together tell the distance once.
+DEPTH_FRAMES = 30.0
 #: Where the loss of a stance bends, in standard deviations: a foot that was thought to stand.
 _STANCE_BEND = 4.0
 
@@ -33,6 +37,7 @@ class _Sum:
     def __init__(self, normal: NormalEquations | None) -> None:
         self.normal = normal
         self.cost = torch.zeros((), dtype=torch.float64)
+        self.metric = 0.0
 
     def __call__(
         self,
@@ -42,6 +47,7 @@ class _Sum:
         *,
         robust: float | None = None,
         pairs: int = 1,
+        metric: bool = False,
     ) -> None:
         """Add residuals (n, rows) of frames 0, 1, ...
 
@@ -51,7 +57,9 @@ class _Sum:
             border: (n, rows, 13).
             robust: where the loss of Geman and McClure bends; None for squares.
             pairs: rows that are weighed together (2 for a point in the image).
+            metric: whether the residual shrinks with the size of the body and its motion.
         """
+        before = self.cost
         if robust is not None:
             squared = residual.unflatten(1, (-1, pairs)).square().sum(-1)
             bend = robust * robust
@@ -62,6 +70,8 @@ class _Sum:
             border = None if border is None else border * weight[..., None]
         else:
             self.cost = self.cost + 0.5 * residual.square().sum()
+        if metric:
+            self.metric += float((self.cost - before).detach())
         if self.normal is not None and jacobian is not None:
             self.normal.add(0, jacobian, residual, border)
 
@@ -75,7 +85,7 @@ def observation_cost(
     stances: Stances | None = None,
 ) -> Tensor:
     """The energy alone, with gradients; arguments as of :func:`add_observations`."""
-    return _run(motion, points, seen, weights, contacts, stances, None)
+    return _run(motion, points, seen, weights, contacts, stances, None).cost
 
 
 def add_observations(
@@ -86,7 +96,7 @@ def add_observations(
     contacts: Tensor,
     normal: NormalEquations,
     stances: Stances | None = None,
-) -> float:
+) -> tuple[float, float]:
     """Add all observations, contacts and the acceleration to normal equations.
 
     Args:
@@ -99,9 +109,10 @@ def add_observations(
         stances: where resting soles stand; None where that is not known.
 
     Returns:
-        The energy.
+        The energy, and its part that shrinks with the size of the body and its motion.
     """
-    return float(_run(motion, points, seen, weights, contacts, stances, normal))
+    total = _run(motion, points, seen, weights, contacts, stances, normal)
+    return float(total.cost), total.metric
 
 
 def _run(
@@ -112,7 +123,7 @@ def _run(
     contacts: Tensor,
     stances: Stances | None,
     normal: NormalEquations | None,
-) -> Tensor:
+) -> _Sum:
     total = _Sum(normal)
     if weights.pixels:
         _image(total, points, seen, weights)
@@ -123,11 +134,11 @@ def _run(
     if weights.root or weights.root_step:
         _root(total, motion, seen, weights)
     _contacts(total, motion, points, weights, contacts)
-    if weights.stance and stances is not None:
+    if weights.stance and stances is not None and len(stances):
         _stances(total, points, weights, stances)
     if weights.acceleration:
         _acceleration(total, points, weights)
-    return total.cost
+    return total
 
 
 def _image(
@@ -163,9 +174,11 @@ def _image(
 def _joints(
     total: _Sum, points: SolverPoints, seen: WindowObservations, weights: WindowWeights
 ) -> None:
-    """The tracker's joints about its root."""
+    """The tracker's joints about its root, of a body of the present size."""
     scale = seen.confidence[:, 1:] / weights.joints
     wanted = seen.joints[:, 1:] - seen.joints[:, :1]
+    ratio = _size(points.joints.detach()) / _size(seen.joints).clamp(min=_NEAREST_M)
+    wanted = wanted * ratio
     away = (points.joints[:, 1:] - points.joints[:, :1] - wanted) * scale[..., None]
     jacobian = border = None
     if points.jacobian is not None and points.shape_jacobian is not None:
@@ -176,6 +189,11 @@ def _joints(
         shape = points.shape_jacobian[:, 1:count] - points.shape_jacobian[:, :1]
         border[..., SHAPE] = (shape * scale[..., None, None]).flatten(1, 2)
     total(away.flatten(1), jacobian, border)
+
+
+def _size(joints: Tensor) -> Tensor:
+    """Mean length of all legs' bones, (T, 22, 3) to a number, metres."""
+    return (joints[:, (1, 2, 4, 5)] - joints[:, (4, 5, 7, 8)]).norm(dim=-1).mean()
 
 
 def _rotations(
@@ -197,17 +215,50 @@ def _root(
     total: _Sum, motion: WindowMotion, seen: WindowObservations, weights: WindowWeights
 ) -> None:
     count = motion.frames
-    eye = torch.zeros(3, NUM_MOVES, dtype=motion.root.dtype)
-    eye[:, :3] = torch.eye(3)
     if weights.root:
-        jacobian = (eye / weights.root).expand(count, -1, -1) if total.normal else None
-        away = (motion.root - seen.root) / weights.root
+        axes = _place_axes(seen, weights)
+        away = (axes @ (motion.root - seen.root)[..., None])[..., 0]
+        jacobian = None
+        if total.normal:
+            jacobian = torch.cat((axes, axes.new_zeros(count, 3, NUM_MOVES - 3)), dim=-1)
         total(away, jacobian, robust=_JUMP, pairs=3)  # trackers jump where little is seen
+    if weights.depth and seen.camera_known:
+        _distance(total, motion, seen, weights.depth)
     if weights.root_step and count > 1:
+        eye = torch.zeros(3, NUM_MOVES, dtype=motion.root.dtype)
+        eye[:, :3] = torch.eye(3)
         step = (motion.root.diff(dim=0) - seen.root.diff(dim=0)) / weights.root_step
         pair = torch.cat((-eye, eye), dim=1) / weights.root_step
         jacobian = pair.expand(count - 1, -1, -1) if total.normal else None
         total(step, jacobian, robust=_JUMP, pairs=3)
+
+
+def _place_axes(seen: WindowObservations, weights: WindowWeights) -> Tensor:
+    """(T, 3, 3) rows that weigh how far the root is from the tracker's place."""
+    eye = torch.eye(3, dtype=seen.root.dtype)
+    if not (weights.depth and seen.camera_known):
+        return (eye / weights.root).expand(seen.frames, 3, 3)
+    sight = torch.nn.functional.normalize(seen.root - seen.camera_position, dim=-1)
+    return (eye - sight[:, :, None] * sight[:, None]) / weights.root
+
+
+def _distance(
+    total: _Sum, motion: WindowMotion, seen: WindowObservations, deviation: float
+) -> None:
+    """The tracker's distance, told once by all frames together.
+
+    A tracker is wrong about a person's size, and so about the distance, by the same share in all
+    frames.
+    """
+    scale = 1.0 / (deviation * math.sqrt(DEPTH_FRAMES))
+    sight = motion.root - seen.camera_position
+    distance = sight.norm(dim=-1, keepdim=True).clamp(min=_NEAREST_M)
+    told = (seen.root - seen.camera_position).norm(dim=-1, keepdim=True).clamp(min=_NEAREST_M)
+    jacobian = None
+    if total.normal:
+        jacobian = torch.zeros(motion.frames, 1, NUM_MOVES, dtype=motion.root.dtype)
+        jacobian[:, 0, :3] = scale * sight / distance.square()
+    total(scale * (distance / told).log(), jacobian)
 
 
 def _contacts(
@@ -230,7 +281,7 @@ def _contacts(
         if jacobian is not None:
             pair = torch.cat((-jacobian[:-1], jacobian[1:]), dim=-1) * scale[..., None, None]
             pair = pair.flatten(1, 2)
-        total(moved.flatten(1), pair, robust=3.0, pairs=3)
+        total(moved.flatten(1), pair, robust=3.0, pairs=3, metric=True)
     height = points_held[..., 2] - motion.ground_height(points_held)
     soles, others = slice(0, 4), slice(4, None)
     rows, scales = [], []
@@ -269,14 +320,26 @@ def _contacts(
 
 
 def _stances(total: _Sum, points: SolverPoints, weights: WindowWeights, stances: Stances) -> None:
+    places = stances.places(points.feet.detach(), weights.stance, weights.stance_told)
     scale = stances.resting / weights.stance
-    away = (points.feet - stances.places) * scale[..., None]
+    away = (points.feet - places[stances.owner]) * scale[..., None]  # of nobody's: scale 0
     jacobian = border = None
     if points.jacobian is not None and points.shape_jacobian is not None:
         jacobian = (points.jacobian[:, -4:] * scale[..., None, None]).flatten(1, 2)
-        border = jacobian.new_zeros(*jacobian.shape[:2], BORDER)
-        border[..., SHAPE] = (points.shape_jacobian[:, -4:] * scale[..., None, None]).flatten(1, 2)
-    total(away.flatten(1), jacobian, border, robust=_STANCE_BEND, pairs=3)
+        border = jacobian.new_zeros(*points.feet.shape, BORDER + 3 * len(stances))
+        border[..., SHAPE] = points.shape_jacobian[:, -4:] * scale[..., None, None]
+        frame, foot = stances.resting.nonzero(as_tuple=True)
+        column = BORDER + 3 * stances.owner[frame, foot]
+        for axis in range(3):
+            border[frame, foot, axis, column + axis] = -1.0 / weights.stance
+        border = border.flatten(1, 2)
+    total(away.flatten(1), jacobian, border, robust=_STANCE_BEND, pairs=3, metric=True)
+    moved = (places - stances.told).flatten()
+    known = stances.known.repeat_interleave(3) / weights.stance_told**2
+    total.cost = total.cost + 0.5 * (known * moved.square()).sum()
+    if total.normal is not None and total.normal.anchors >= total.normal.frames:
+        nothing = moved.new_zeros(BORDER)
+        total.normal.add_border(torch.cat((nothing, known)), torch.cat((nothing, moved)))
 
 
 def _acceleration(total: _Sum, points: SolverPoints, weights: WindowWeights) -> None:
@@ -290,4 +353,5 @@ def _acceleration(total: _Sum, points: SolverPoints, weights: WindowWeights) -> 
         by = points.jacobian[:, : joints.shape[1]].flatten(1, 2).float() * scale
         jacobian = torch.cat((by[:-2], -2.0 * by[1:-1], by[2:]), dim=-1)
     residual = second.flatten(1)
-    total(residual if jacobian is None else residual.float(), jacobian, robust=3.0, pairs=3)
+    residual = residual if jacobian is None else residual.float()
+    total(residual, jacobian, robust=3.0, pairs=3, metric=True)

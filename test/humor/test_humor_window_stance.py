@@ -15,15 +15,32 @@ def feet(frames: int, speed: float = 0.0) -> torch.Tensor:
 
 
 def test_a_sliding_sole_in_contact_stands_at_one_place() -> None:
-    found = find_stances(feet(9, 0.01), torch.ones(9, 4), torch.zeros(9, 4))
+    sliding = feet(9, 0.01)
+    found = find_stances(sliding, torch.ones(9, 4), torch.zeros(9, 4))
     assert found.resting.all()
-    torch.testing.assert_close(found.places, feet(9) + torch.tensor([0.04, 0.0, 0.0]).double())
+    assert len(found) == 4
+    middle = torch.tensor([0.04, 0.0, 0.0]).double().expand(4, 3)
+    torch.testing.assert_close(found.places(sliding, 0.01, 0.02), middle)
 
 
-def test_a_sole_that_was_told_stays_where_it_was_told() -> None:
-    told = feet(4) + 0.5
-    found = find_stances(feet(9, 0.01), torch.ones(9, 4), torch.zeros(9, 4), told)
-    torch.testing.assert_close(found.places, feet(9) + 0.5)
+def test_a_place_is_between_what_was_told_and_what_is_seen() -> None:
+    found = find_stances(feet(9), torch.ones(9, 4), torch.zeros(9, 4), feet(4) + 0.5)
+    torch.testing.assert_close(found.told, torch.full((4, 3), 0.5).double())
+    # Nine frames of deviation 3 weigh as much as what was told with deviation 1.
+    torch.testing.assert_close(found.places(feet(9), 3.0, 1.0), torch.full((4, 3), 0.25).double())
+    near = found.places(feet(9), 3.0, 1e-4)
+    torch.testing.assert_close(near, torch.full((4, 3), 0.5).double())
+
+
+def test_stretches_that_were_not_told_know_no_place() -> None:
+    held = torch.ones(12, 4)
+    held[5] = 0.0
+    points = feet(12)
+    points[5:, :, 0] += 0.3
+    points[5, :, 0] -= 0.15
+    found = find_stances(points, held, torch.zeros(12, 4), feet(4))
+    assert found.known.tolist() == [1.0, 0.0] * 4
+    assert found.cut(0, 5).owner.amax() < len(found)
 
 
 def test_a_fast_sole_does_not_rest_whatever_its_contact() -> None:
@@ -51,8 +68,9 @@ def test_a_step_parts_two_stances() -> None:
     held[5] = 0.0
     found = find_stances(points, held, torch.zeros(12, 4))
     assert not found.resting[5].any()
-    torch.testing.assert_close(found.places[0, 0, 0], torch.tensor(0.0).double())
-    torch.testing.assert_close(found.places[11, 0, 0], torch.tensor(0.2).double())
+    places = found.places(points, 0.01, 0.02)
+    torch.testing.assert_close(places[found.owner[0, 0], 0], torch.tensor(0.0).double())
+    torch.testing.assert_close(places[found.owner[11, 0], 0], torch.tensor(0.2).double())
 
 
 def test_one_frame_has_no_stance() -> None:

@@ -35,7 +35,10 @@ _SMOOTHER_TOPICS = (
 #: The largest height that is played; larger videos are made smaller.
 _MAX_HEIGHT = 720
 _START_TIMEOUT_S = 120.0
-_SMOOTHED_BY_S = 8.0
+#: Where the processors are too few for all processes, smoothing ends some time after the video:
+#: the longest lag that the smoother knows, and how long it has from the last image on, seconds.
+_PATIENT_LAG_S = 30.0
+_SMOOTHED_BY_S = 16.0
 
 
 class DemoFailed(RuntimeError):
@@ -155,7 +158,9 @@ def _play(
         )
         group.start("recorder", node_command("recorder_node", recorder), logs["recorder"])
         if settings.smoother:
-            smoother = {"autostart": True, **_paths(body_path=settings.body)}
+            smoother: dict[str, object] = {"autostart": True, **_paths(body_path=settings.body)}
+            if not settings.seconds:  # without end nobody is ever told late
+                smoother["max_lag"] = _PATIENT_LAG_S
             group.start(
                 "smoother",
                 node_command(

@@ -44,9 +44,9 @@ SMOOTHER_PARAMETERS: tuple[ParameterSpec, ...] = (
     THREADS,
     _P(
         "niceness",
-        15,
+        10,
         "By how much the node's priority is lower than others' (Linux), so that it takes hardly "
-        "any time from the tracker where both want a processor (3 % of it with 15, 10 % with 10); "
+        "any time from the tracker where both want a processor (10 % of it with 10, 3 % with 15); "
         "that of its session, too, where it leads one",
         minimum=0,
         maximum=19,

@@ -26,9 +26,14 @@ _MOST_FRAMES, _MOST_PAST = 900.0, 1800.0
 
 
 class CommonGround:
-    """A mean of grounds (height at the origin and slopes), each weighed by its frames."""
+    """A mean of grounds (height at the origin and slopes), each weighed by its frames.
 
-    def __init__(self) -> None:
+    Args:
+        known: (3,) a ground that is known from elsewhere; no person changes it.
+    """
+
+    def __init__(self, known: Tensor | None = None) -> None:
+        self.known = known
         self._present: dict[str, tuple[Tensor, float]] = {}
         self._past: tuple[Tensor, float] | None = None
         self._gone = 0
@@ -72,11 +77,13 @@ class CommonGround:
         self._past = (ground, min(frames, _MOST_PAST))
 
     def mean(self, without: str = "") -> Tensor | None:
-        """(3,) the mean; None where nobody has stood.
+        """(3,) the mean, or the known one; None where nobody has stood.
 
         Args:
             without: a person whose own estimate is left out.
         """
+        if self.known is not None:
+            return self.known
         parts = [part for name, part in self._present.items() if name != without]
         if self._past is not None:
             parts.append(self._past)

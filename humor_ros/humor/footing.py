@@ -28,13 +28,17 @@ class Footing:
     Args:
         body: kinematics.
         counts: where changes are counted.
+        height_m: of a level ground that is known; None finds it.
 
     Attributes:
         ground: the common one.
     """
 
-    def __init__(self, body: SolverBody, counts: Counter[str]) -> None:
-        self.ground = CommonGround()
+    def __init__(
+        self, body: SolverBody, counts: Counter[str], height_m: float | None = None
+    ) -> None:
+        known = None if height_m is None else torch.tensor([height_m, 0, 0], dtype=torch.float64)
+        self.ground = CommonGround(known)
         self._body = body
         self._counts = counts
 
@@ -102,8 +106,9 @@ class Footing:
         feet: Tensor = self._body(betas, torch.as_tensor(motion.rotations[-1:]), root).feet
         return float(feet[..., 2].min())
 
-    @staticmethod
-    def _forsaken(person: OnlinePerson, people: Collection[OnlinePerson]) -> bool:
-        """Whether nobody has stood on the common ground for long."""
+    def _forsaken(self, person: OnlinePerson, people: Collection[OnlinePerson]) -> bool:
+        """Whether nobody has stood on the common ground for long; a known one is never left."""
+        if self.ground.known is not None:
+            return False
         nobody = all(other.other_level for other in people if other.admitted)
         return nobody and person.frames - person.level_since > _RENEWED_AFTER

@@ -98,7 +98,7 @@ class OnlineSmoother:
         self._clear()
 
     def _clear(self) -> None:
-        self._footing = Footing(self.solver_body, self.counts)
+        self._footing = Footing(self.solver_body, self.counts, self.config.ground_height_m)
         self.newest: SeenImage | None = None
         self._people: dict[str, OnlinePerson] = {}
         self._closing: list[OnlinePerson] = []

@@ -43,10 +43,6 @@ __all__ = ["SmoothedTrack", "SmoothingCounts", "ground_plane", "smooth_by_fit", 
 
 #: Fewest frames that are smoothed; the tracker's motion is told for shorter stretches.
 _LEAST_FRAMES = 5
-#: Name under which a given ground counts as somebody's.
-_GIVEN = "given"
-#: What a given ground weighs beside what people's windows say of it.
-_GIVEN_GROUND_FRAMES = 900.0
 
 
 @dataclass
@@ -111,7 +107,7 @@ def smooth_by_window(
     solver_body = SolverBody(body)
     result = _Result.of(track, body)
     if ground is not None:
-        result.ground.see(_GIVEN, ground, _GIVEN_GROUND_FRAMES)
+        result.ground = CommonGround(ground)
     for person_id, rows, segments in _people(track, result.counts):
         del person_id
         for segment in segments:

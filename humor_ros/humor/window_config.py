@@ -68,8 +68,8 @@ class WindowWeights:
     depth: float = 0.08
     root_step: float = 0.03
     contact_velocity: float = 0.0025
-    stance: float = 0.008
-    stance_told: float = 0.03
+    stance: float = 0.006
+    stance_told: float = 0.02
     contact_height: float = 0.02
     penetration: float = 0.02
     joint_height: float = 0.05

@@ -108,6 +108,20 @@ SMOOTHER_PARAMETERS: tuple[ParameterSpec, ...] = (
         minimum=1,
         maximum=50,
     ),
+    _P(
+        "ground.known",
+        False,
+        "The floor is level and its height is known, as where a robot on wheels gives the world; "
+        "it tells how far away people are",
+    ),
+    _P(
+        "ground.height",
+        0.0,
+        "Height of a known floor in the tracker's world frame, 0 for odom (REP 105)",
+        unit="m",
+        minimum=-1000.0,
+        maximum=1000.0,
+    ),
     _P("forecast.enabled", True, "Publish forecasts while somebody subscribes to them"),
     _P(
         "forecast.rate",
@@ -173,7 +187,12 @@ def online_config(values: Mapping[str, Any]) -> OnlineConfig:
         lag=values["window.lag"],
         iterations=values["window.iterations"],
     )
-    return OnlineConfig(window, max_people=values["max_people"], max_lag_s=values["max_lag"])
+    return OnlineConfig(
+        window,
+        max_people=values["max_people"],
+        max_lag_s=values["max_lag"],
+        ground_height_m=values["ground.height"] if values["ground.known"] else None,
+    )
 
 
 def outlook_config(values: Mapping[str, Any]) -> OutlookConfig:

@@ -116,6 +116,24 @@ def test_a_plane_on_which_nobody_stands_any_more_is_renewed(
     assert smoother.ground.people == 1
 
 
+def test_a_known_ground_stays_whoever_leaves_it(free_body: BodyModel) -> None:
+    config = OnlineConfig(FAST, max_people=2, max_lag_s=1.0, ground_height_m=0.0)
+    smoother = OnlineSmoother(None, free_body, config)
+    rows = lifted(person(free_body, FRAMES), slice(CHANGE, None))
+    told = run(smoother, stream_of(rows))
+    ground = smoother.ground.mean()
+    assert ground is not None
+    assert ground.tolist() == [0.0, 0.0, 0.0]
+    assert away(told, rows, "aaaaa")[CHANGE + 45 :].max() < 0.1
+    smoother.reset()
+    assert smoother.ground.mean() is not None
+
+
+def test_a_known_ground_must_be_a_number() -> None:
+    with pytest.raises(ValueError, match="ground_height_m"):
+        OnlineConfig(ground_height_m=float("nan"))
+
+
 def test_a_jump_is_no_other_level(free_body: BodyModel) -> None:
     watch, body = LevelWatch(), SolverBody(free_body)
     images = stream_of(person(free_body, 40))

@@ -20,6 +20,12 @@ def test_the_defaults_make_the_cores_own_defaults():
     assert outlook_config(DEFAULTS) == OutlookConfig()
 
 
+def test_a_ground_counts_where_it_is_said_to_be_known():
+    given = {**DEFAULTS, "ground.height": 0.2}
+    assert online_config(given).ground_height_m is None
+    assert online_config({**given, "ground.known": True}).ground_height_m == 0.2
+
+
 def test_settings_that_do_not_go_together_are_named():
     with pytest.raises(ValueError, match="max_lag_s"):
         online_config({**DEFAULTS, "max_lag": 0.5})

@@ -59,10 +59,10 @@ class WindowWeights:
         ground_slope: of a level ground's slopes.
     """
 
-    pixels: float = 0.035
+    pixels: float = 0.028
     pixels_robust: float = 4.0
     joints: float = 0.2
-    pose: float = 0.5
+    pose: float = 0.25
     orientation: float = 0.3
     root: float = 0.05
     depth: float = 0.08
@@ -114,7 +114,7 @@ class WindowConfig:
     lag: int = 12
     iterations: int = 2
     cold_iterations: int = 5
-    prior_weight: float = 0.08
+    prior_weight: float = 0.05
     arrival_weight: float = 0.9
     contact_share: float = 0.9
     renew_every: int = 2

@@ -145,7 +145,10 @@ def _image(
     total: _Sum, points: SolverPoints, seen: WindowObservations, weights: WindowWeights
 ) -> None:
     turn = seen.rotation_camera_world
-    local = (points.coco - seen.camera_position[:, None]) @ turn.transpose(1, 2)
+    # A camera whose place is not known goes with the person: the image tells of the pose alone.
+    at = points.points[:, 0] - seen.root + seen.camera_position
+    centre = seen.camera_position if seen.camera_known else at
+    local = (points.coco - centre[:, None]) @ turn.transpose(1, 2)
     depth = local[..., 2:].clamp(min=_NEAREST_M)
     flat = local[..., :2] / depth
     confidence = seen.pixel_confidence * (local[..., 2] > _NEAREST_M)
@@ -165,9 +168,13 @@ def _image(
         by_point = scale[..., None, None] * (by_local @ turn[:, None])
         first = points.joints.shape[1]
         chosen = slice(first, first + 17)
-        jacobian = (by_point @ points.jacobian[:, chosen]).flatten(1, 2)
+        moved, grown = points.jacobian[:, chosen], points.shape_jacobian[:, chosen]
+        if not seen.camera_known:
+            moved = moved - points.jacobian[:, :1]
+            grown = grown - points.shape_jacobian[:, :1]
+        jacobian = (by_point @ moved).flatten(1, 2)
         border = jacobian.new_zeros(*jacobian.shape[:2], BORDER)
-        border[..., SHAPE] = (by_point @ points.shape_jacobian[:, chosen]).flatten(1, 2)
+        border[..., SHAPE] = (by_point @ grown).flatten(1, 2)
     total(residual, jacobian, border, robust=weights.pixels_robust, pairs=2)
 
 

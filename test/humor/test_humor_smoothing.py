@@ -64,7 +64,7 @@ def test_smoothing_takes_the_shaking_out(
     share = 0.8 if with_prior else 0.5
     assert roughness(result.columns["joints_world"]) < share * roughness(track["joints_world"])
     away = np.linalg.norm(result.columns["joints_world"] - track["joints_world"], axis=-1)
-    assert away.mean() < (0.4 if with_prior else 0.1)
+    assert away.mean() < (0.6 if with_prior else 0.1)
 
 
 def test_the_lag_is_told_truly(free_body: BodyModel) -> None:

@@ -23,6 +23,8 @@ from humor_ros.humor.window_body import SolverBody
 from humor_ros.humor.window_config import WindowConfig, WindowWeights
 from humor_ros.humor.window_normal import NormalEquations
 from humor_ros.humor.window_problem import WindowProblem
+from humor_ros.humor.window_terms import observation_cost
+from humor_ros.humor.window_values import WindowMotion
 from humor_ros.humor.window_volume import add_volume, volume_energy
 
 #: What the tracker makes of people: this much smaller and nearer.
@@ -100,11 +102,15 @@ def test_a_known_ground_tells_how_far_away_people_are(
     assert unknown == pytest.approx(before, abs=0.15)
 
 
+@pytest.mark.parametrize("camera_known", [True, False])
 @pytest.mark.parametrize("with_prior", [False, True])
-def test_gradients_of_a_window_are_those_of_its_energy(with_prior: bool) -> None:
+def test_gradients_of_a_window_are_those_of_its_energy(
+    with_prior: bool, camera_known: bool
+) -> None:
     body = BodyModel.load(dtype=DTYPE)
     solver_body = SolverBody(body)
     seen = observe_person(track_of(near_person(BodyModel.load(), 9, 0.3)))[0][0].seen
+    seen = replace(seen, camera_known=camera_known)
     network = None
     if with_prior:
         network = make_network(SMOOTH)
@@ -122,7 +128,7 @@ def test_gradients_of_a_window_are_those_of_its_energy(with_prior: bool) -> None
     linear = problem.linearise(start, hold=True)
     assert problem.stances is not None
     assert len(problem.stances) > 0
-    assert (problem.metric > 0) == with_prior
+    assert (problem.metric > 0) == with_prior  # it counts where the camera is known
 
     moves = torch.zeros(9, 66 + 3, dtype=DTYPE, requires_grad=True)
     betas = start.betas.clone().requires_grad_()
@@ -141,6 +147,27 @@ def test_gradients_of_a_window_are_those_of_its_energy(with_prior: bool) -> None
         torch.testing.assert_close(linear.normal.gradient, moves.grad, atol=limit, rtol=0)
     gradient = linear.normal.border_gradient[10:13]
     torch.testing.assert_close(gradient, level.grad, atol=0.1, rtol=1e-3)
+
+
+def test_an_image_of_a_camera_of_unknown_place_tells_of_the_pose_alone(
+    free_body: BodyModel,
+) -> None:
+    seen = observe_person(track_of(near_person(free_body, 6, 0.0)))[0][0].seen
+    solver_body = SolverBody(BodyModel.load(dtype=DTYPE))
+    start = tracker_motion(seen, guess_ground(solver_body, seen), 0)
+    image = {"joints": 0.0, "pose": 0.0, "orientation": 0.0, "root": 0.0, "root_step": 0.0}
+    rest = {"contact_velocity": 0.0, "contact_height": 0.0, "penetration": 0.0, "stance": 0.0}
+    weights = WindowWeights(depth=0.0, joint_height=0.0, acceleration=0.0, **image, **rest)
+    moved = replace(start, root=start.root + torch.tensor([0.0, 0.5, 0.0], dtype=DTYPE))
+    nothing = torch.zeros(6, 9, dtype=DTYPE)
+
+    def energy(motion: WindowMotion, *, known: bool) -> float:
+        points = solver_body(motion.betas, motion.rotations, motion.root)
+        told = replace(seen, camera_known=known)
+        return float(observation_cost(motion, points, told, weights, nothing))
+
+    assert energy(moved, known=False) == pytest.approx(energy(start, known=False))
+    assert energy(moved, known=True) > 2.0 * energy(start, known=True)
 
 
 def test_volume_makes_people_no_nearer_and_no_farther_where_the_camera_is_unknown() -> None:

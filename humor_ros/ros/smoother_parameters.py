@@ -125,7 +125,7 @@ SMOOTHER_PARAMETERS: tuple[ParameterSpec, ...] = (
     _P("forecast.enabled", True, "Publish forecasts while somebody subscribes to them"),
     _P(
         "forecast.rate",
-        12.0,
+        25.0,
         "Forecasts a second, each from the newest image",
         unit="Hz",
         minimum=0.5,

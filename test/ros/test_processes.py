@@ -82,7 +82,7 @@ def test_a_video_goes_from_player_to_tracker_to_recorder(
 
         def heard_enough():
             rclpy_session.spin_once(peer, timeout_sec=0.1)
-            return len(heard) > 40 and heard[-1].camera_motion == "imu" and not group.ended()
+            return len(heard) > 100 and heard[-1].camera_motion == "imu" and not group.ended()
 
         wait(heard_enough)
         codes = group.stop()

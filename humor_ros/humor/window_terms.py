@@ -26,7 +26,7 @@ _OTHER = (1, 2, 7, 8)
 #: Where the losses of the tracker's place and step bend, in standard deviations.
 _JUMP = 3.0
 #: Frames that together tell the distance once.
-DEPTH_FRAMES = 30.0
+_DEPTH_FRAMES = 30.0
 #: Where the loss of a stance bends, in standard deviations: a foot that was thought to stand.
 _STANCE_BEND = 4.0
 
@@ -257,7 +257,7 @@ def _distance(
     A tracker is wrong about a person's size, and so about the distance, by the same share in all
     frames.
     """
-    scale = 1.0 / (deviation * math.sqrt(DEPTH_FRAMES))
+    scale = 1.0 / (deviation * math.sqrt(_DEPTH_FRAMES))
     sight = motion.root - seen.camera_position
     distance = sight.norm(dim=-1, keepdim=True).clamp(min=_NEAREST_M)
     told = (seen.root - seen.camera_position).norm(dim=-1, keepdim=True).clamp(min=_NEAREST_M)

@@ -9,8 +9,8 @@ are of the processor, one thread: a busy machine slows them less than those of t
 published fit is timed by one evaluation of each phase's objective with its gradient, multiplied
 by the evaluations of its schedule (25 an outer iteration, as its profile shows); with ``--fit``
 so many clips are also fitted to the end and scored beside the window's on the same clips. A fit
-takes five to seven minutes a clip; ``--keep`` stores each one's scores and reads them in the next run with
-the same arguments. At equal energy: ``humor_equal_energy.py``.
+takes five to seven minutes a clip; ``--keep`` stores each one's scores and reads them in the next
+run with the same arguments. At equal energy: ``humor_equal_energy.py``.
 """
 
 from __future__ import annotations

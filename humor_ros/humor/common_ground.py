@@ -8,7 +8,7 @@ from torch import Tensor
 
 from humor_ros.humor.window_body import SolverBody
 from humor_ros.humor.window_config import WindowConfig
-from humor_ros.humor.window_values import WindowObservations
+from humor_ros.humor.window_values import WindowObservations, ground_height
 from humor_ros.types import Array
 
 __all__ = ["CommonGround", "LevelWatch", "ground_plane", "is_apart"]
@@ -121,7 +121,7 @@ class LevelWatch:
             ground: (3,) height and slopes of the ground that the person is taken to stand on.
         """
         feet = body(seen.betas.median(dim=0).values, seen.rotations, seen.root).feet
-        above = feet[..., 2] - ground[0] - feet[..., :2] @ ground[1:]
+        above = feet[..., 2] - ground_height(ground, feet)
         for frame, resting in zip(above, seen.contacts > _RESTING, strict=True):
             if bool(resting.any()):
                 far = float(frame[resting].abs().min()) > _LEVEL_M

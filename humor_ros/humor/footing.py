@@ -13,7 +13,7 @@ from humor_ros.humor.newest_motion import NewestMotion
 from humor_ros.humor.online_person import OnlinePerson
 from humor_ros.humor.window import SlidingWindow, guess_ground
 from humor_ros.humor.window_body import SolverBody
-from humor_ros.humor.window_values import WindowObservations
+from humor_ros.humor.window_values import WindowObservations, ground_height
 
 __all__ = ["Footing"]
 
@@ -100,8 +100,7 @@ class Footing:
         """Height of the ground under a person, metres: the common one, or that of its feet."""
         common = self.ground.mean()
         if common is not None and not (person is not None and person.other_level):
-            slopes = common[1:].numpy()
-            return float(common[0]) + float(slopes @ motion.root[-1, :2])
+            return float(ground_height(common, torch.as_tensor(motion.root[-1])))
         betas, root = torch.as_tensor(motion.betas), torch.as_tensor(motion.root[-1:])
         feet: Tensor = self._body(betas, torch.as_tensor(motion.rotations[-1:]), root).feet
         return float(feet[..., 2].min())

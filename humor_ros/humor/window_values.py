@@ -11,7 +11,12 @@ from humor_ros.geometry import axis_angle_to_matrix
 from humor_ros.humor.state import NUM_JOINTS
 from humor_ros.humor.window_normal import GROUND, SHAPE, Step
 
-__all__ = ["WindowMotion", "WindowObservations"]
+__all__ = ["WindowMotion", "WindowObservations", "ground_height"]
+
+
+def ground_height(ground: Tensor, points: Tensor) -> Tensor:
+    """(...) height under points (..., 3) of a ground (3,): height at the origin and slopes."""
+    return ground[0] + points[..., :2] @ ground[1:]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +46,7 @@ class WindowMotion:
 
     def ground_height(self, points: Tensor) -> Tensor:
         """(...) height of the ground under points (..., 3)."""
-        return self.ground[0] + points[..., :2] @ self.ground[1:]
+        return ground_height(self.ground, points)
 
     def moved(self, step: Step, latents: Tensor) -> WindowMotion:
         """Apply a step; ``latents`` (T - 2, L) is the change of the transitions."""

@@ -133,12 +133,16 @@ def test_somebody_who_vanishes_mid_window_is_told_to_the_end_beside_others(smoot
         told = [[human.id for human in m.humans] for m in h.smoothed]
         assert told[: len(both)] == [["aaaaa", "aaaab"]] * len(both)
         assert told[len(both) :] == [["aaaaa"]] * (len(told) - len(both))
-        refined = {
-            c.person_id: c.smoothed
-            for c in h.received["/smoother/contacts"]
-            if c.header.stamp == both[-1].header.stamp
-        }
-        assert refined == {"aaaaa": True, "aaaab": True}
+
+        def refined():
+            return {
+                c.person_id: c.smoothed
+                for c in h.received["/smoother/contacts"]
+                if c.header.stamp == both[-1].header.stamp
+            }
+
+        h.wait(lambda: len(refined()) == 2)
+        assert refined() == {"aaaaa": True, "aaaab": True}
         assert len(alone) == 22
 
 

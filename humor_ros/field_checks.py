@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,13 +10,18 @@ from typing import Any
 __all__ = [
     "AT_LEAST_0",
     "AT_LEAST_1",
+    "FINITE",
     "ORDERED",
     "ORDERED_POSITIVE",
     "POSITIVE",
+    "POSITIVE_SHARE",
     "SHARE",
+    "SHARE_BELOW_1",
     "Rule",
+    "at_least",
     "check_fields",
     "one_of",
+    "within",
 ]
 
 
@@ -32,10 +38,23 @@ class Rule:
     holds: Callable[[Any], bool]
 
 
-AT_LEAST_0 = Rule("at least 0", lambda value: value >= 0)
-AT_LEAST_1 = Rule("at least 1", lambda value: value >= 1)
+def at_least(low: float) -> Rule:
+    """The value is a number not less than ``low``."""
+    return Rule(f"at least {low}", lambda value: value >= low)
+
+
+def within(low: float, high: float) -> Rule:
+    """The value is a number between two, which belong to the range."""
+    return Rule(f"in [{low}, {high}]", lambda value: low <= value <= high)
+
+
+AT_LEAST_0 = at_least(0)
+AT_LEAST_1 = at_least(1)
+FINITE = Rule("finite", math.isfinite)
 POSITIVE = Rule("positive", lambda value: value > 0)
-SHARE = Rule("in [0, 1]", lambda value: 0 <= value <= 1)
+POSITIVE_SHARE = Rule("in (0, 1]", lambda value: 0 < value <= 1)
+SHARE = within(0, 1)
+SHARE_BELOW_1 = Rule("in [0, 1)", lambda value: 0 <= value < 1)
 ORDERED = Rule("[low, high]", lambda value: value[0] <= value[1])
 ORDERED_POSITIVE = Rule("[low, high], positive", lambda value: 0 < value[0] <= value[1])
 

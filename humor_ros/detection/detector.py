@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from humor_ros.field_checks import AT_LEAST_1, SHARE, Rule, check_fields, one_of
 from humor_ros.types import Array, Detection, Image
 
 __all__ = ["DETECTOR_KINDS", "Detector", "DetectorConfig", "create_detector"]
@@ -14,6 +15,7 @@ __all__ = ["DETECTOR_KINDS", "Detector", "DetectorConfig", "create_detector"]
 DETECTOR_KINDS = ("movenet", "onnx", "vitpose")
 _MOVENET_MODELS = ("thunder", "lightning")
 _PERSON_INPUTS = ("bgr_255", "rgb_unit", "rgb_imagenet")
+_FULL_FRAME = Rule("a multiple of 32, at least 64", lambda value: value >= 64 and value % 32 == 0)
 
 
 @runtime_checkable
@@ -83,30 +85,18 @@ class DetectorConfig:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        if self.kind not in DETECTOR_KINDS:
-            raise ValueError(f"kind: '{self.kind}' is not one of {', '.join(DETECTOR_KINDS)}")
-        if self.movenet_model not in _MOVENET_MODELS:
-            raise ValueError(
-                f"movenet_model: '{self.movenet_model}' is not one of {', '.join(_MOVENET_MODELS)}"
-            )
-        if self.full_frame_size < 64 or self.full_frame_size % 32:
-            raise ValueError(
-                f"full_frame_size: must be a multiple of 32, at least 64, got "
-                f"{self.full_frame_size}"
-            )
+        check_fields(self, one_of(*DETECTOR_KINDS), "kind")
+        check_fields(self, one_of(*_MOVENET_MODELS), "movenet_model")
+        check_fields(self, _FULL_FRAME, "full_frame_size")
+        check_fields(self, AT_LEAST_1, "max_detections", "threads")
         if self.kind != "movenet" and self.pose_path is None:
             raise ValueError(
                 f"pose_path: the '{self.kind}' detector needs the path of its pose model"
             )
-        if self.person_input is not None and self.person_input not in _PERSON_INPUTS:
-            raise ValueError(
-                f"person_input: '{self.person_input}' is not one of {', '.join(_PERSON_INPUTS)}"
-            )
-        if self.person_threshold is not None and not 0.0 <= self.person_threshold <= 1.0:
-            raise ValueError(f"person_threshold: must be in [0, 1], got {self.person_threshold}")
-        for name in ("max_detections", "threads"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: must be at least 1, got {getattr(self, name)}")
+        if self.person_input is not None:
+            check_fields(self, one_of(*_PERSON_INPUTS), "person_input")
+        if self.person_threshold is not None:
+            check_fields(self, SHARE, "person_threshold")
 
 
 def create_detector(config: DetectorConfig | None = None) -> Detector:

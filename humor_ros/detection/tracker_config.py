@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from humor_ros.field_checks import AT_LEAST_0, AT_LEAST_1, SHARE, Rule, check_fields
+
 __all__ = ["PeopleTrackerConfig"]
+
+_GROWTH = Rule("above 1", lambda value: value > 1)
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class PeopleTrackerConfig:
     use_appearance: bool = True
 
     def __post_init__(self) -> None:
-        at_least_one = (
+        counts = (
             "max_people",
             "detect_every_frames",
             "search_every_frames",
@@ -74,22 +78,15 @@ class PeopleTrackerConfig:
             "confirm_hits",
             "confirm_detections",
         )
-        unit = (
+        shares = (
             "min_score",
             "duplicate_similarity",
             "match_similarity",
             "min_appearance",
             "min_size_ratio",
         )
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if isinstance(value, bool):
-                continue
-            if item.name in at_least_one and value < 1:
-                raise ValueError(f"{item.name}: must be at least 1, got {value}")
-            if item.name in unit and not 0.0 <= value <= 1.0:
-                raise ValueError(f"{item.name}: must be in [0, 1], got {value}")
-            if item.name == "max_size_ratio" and not value > 1.0:
-                raise ValueError(f"max_size_ratio: must be above 1, got {value}")
-            if not value >= 0.0:
-                raise ValueError(f"{item.name}: must not be negative, got {value}")
+        check_fields(self, AT_LEAST_1, *counts)
+        check_fields(self, SHARE, *shares)
+        check_fields(self, _GROWTH, "max_size_ratio")
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        check_fields(self, AT_LEAST_0, *(n for n, v in values.items() if not isinstance(v, bool)))

@@ -8,16 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from humor_ros.field_checks import POSITIVE, check_fields
+
 __all__ = ["FEATURE_SIZE", "FULL_SIZE", "DecoderConfig", "EncoderConfig", "VitConfig"]
 
 #: Width of the feature that WHAM takes.
 FEATURE_SIZE = 1024
-
-
-def _check_positive(config: VitConfig | DecoderConfig, *names: str) -> None:
-    for name in names:
-        if not getattr(config, name) > 0:
-            raise ValueError(f"{name} must be positive, got {getattr(config, name)}")
 
 
 @dataclass(frozen=True)
@@ -41,7 +37,8 @@ class VitConfig:
     mlp_ratio: float = 4.0
 
     def __post_init__(self) -> None:
-        _check_positive(self, "patch_size", "embed_dim", "depth", "num_heads", "mlp_ratio")
+        sizes = ("patch_size", "embed_dim", "depth", "num_heads", "mlp_ratio")
+        check_fields(self, POSITIVE, *sizes)
         if len(self.img_size) != 2 or any(
             side < self.patch_size or side % self.patch_size for side in self.img_size
         ):
@@ -89,7 +86,7 @@ class DecoderConfig:
     dim: int = FEATURE_SIZE
 
     def __post_init__(self) -> None:
-        _check_positive(self, "depth", "heads", "dim_head", "mlp_dim", "dim")
+        check_fields(self, POSITIVE, "depth", "heads", "dim_head", "mlp_dim", "dim")
 
     @property
     def inner_dim(self) -> int:

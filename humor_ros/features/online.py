@@ -12,6 +12,14 @@ import torch
 from humor_ros.features.checkpoint import load_encoder
 from humor_ros.features.config import FULL_SIZE, EncoderConfig
 from humor_ros.features.extractor import FeatureExtractor
+from humor_ros.field_checks import (
+    AT_LEAST_1,
+    POSITIVE,
+    POSITIVE_SHARE,
+    check_fields,
+    one_of,
+    within,
+)
 
 __all__ = ["DTYPES", "FeatureConfig", "load_extractor"]
 
@@ -55,18 +63,11 @@ class FeatureConfig:
     niceness: int = 10
 
     def __post_init__(self) -> None:
-        if self.every < 1:
-            raise ValueError(f"every must be at least 1 image, got {self.every}")
-        if not 0.0 < self.budget <= 1.0:
-            raise ValueError(f"budget must be in (0, 1], got {self.budget}")
-        if self.max_people < 1:
-            raise ValueError(f"max_people must be at least 1, got {self.max_people}")
-        if not self.max_age_s > 0.0:
-            raise ValueError(f"max_age_s must be positive, got {self.max_age_s}")
-        if self.dtype not in DTYPES:
-            raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
-        if not 0 <= self.niceness <= 19:
-            raise ValueError(f"niceness must be 0 to 19, got {self.niceness}")
+        check_fields(self, AT_LEAST_1, "every", "max_people")
+        check_fields(self, POSITIVE, "max_age_s")
+        check_fields(self, POSITIVE_SHARE, "budget")
+        check_fields(self, one_of(*DTYPES), "dtype")
+        check_fields(self, within(0, 19), "niceness")
 
 
 def load_extractor(config: FeatureConfig, feature_size: int, flip: bool) -> FeatureExtractor:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from humor_ros.field_checks import AT_LEAST_1, Rule, check_fields
 from humor_ros.humor.state import INPUT_SIZE, NUM_CONTACTS
 
 __all__ = ["PUBLISHED_SIZE", "RAW_SIZE", "HumorConfig"]
@@ -43,15 +44,12 @@ class HumorConfig:
     rigid: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("latent_size", "groups"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("encoder_widths", "prior_widths", "decoder_widths"):
-            widths = getattr(self, name)
-            if not widths or any(w < 1 or w % self.groups for w in widths):
-                raise ValueError(
-                    f"{name} must be one or more multiples of groups ({self.groups}), got {widths}"
-                )
+        check_fields(self, AT_LEAST_1, "latent_size", "groups")
+        multiples = Rule(
+            f"one or more multiples of groups ({self.groups})",
+            lambda widths: widths and all(w >= 1 and w % self.groups == 0 for w in widths),
+        )
+        check_fields(self, multiples, "encoder_widths", "prior_widths", "decoder_widths")
 
     @classmethod
     def from_shapes(cls, shapes: Mapping[str, tuple[int, ...]]) -> HumorConfig:

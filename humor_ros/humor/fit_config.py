@@ -9,7 +9,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
 
+from humor_ros.field_checks import (
+    AT_LEAST_0,
+    AT_LEAST_1,
+    POSITIVE,
+    Rule,
+    at_least,
+    check_fields,
+)
+
 __all__ = ["PRESETS", "FitConfig", "StageWeights", "preset"]
+
+_THREE_COUNTS = Rule(
+    "three numbers, each at least 0",
+    lambda counts: len(counts) == 3 and all(count >= 0 for count in counts),
+)
 
 
 @dataclass(frozen=True)
@@ -51,9 +65,7 @@ class StageWeights:
     overlap: float = 0.0
 
     def __post_init__(self) -> None:
-        for entry in fields(self):
-            if not getattr(self, entry.name) >= 0:
-                raise ValueError(f"{entry.name} must be >= 0, got {getattr(self, entry.name)}")
+        check_fields(self, AT_LEAST_0, *(entry.name for entry in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -93,18 +105,15 @@ class FitConfig:
     canonical_start: bool = False
 
     def __post_init__(self) -> None:
-        if len(self.iterations) != 3 or any(count < 0 for count in self.iterations):
-            raise ValueError(f"iterations must be three numbers >= 0, got {self.iterations}")
+        check_fields(self, _THREE_COUNTS, "iterations")
         if not 0 <= self.first_until <= self.frozen_until:
             raise ValueError(
                 "first_until and frozen_until must be in order, got "
                 f"{self.first_until} and {self.frozen_until}"
             )
-        for name, least in (("first_frames", 2), ("inner_iterations", 1), ("overlap_frames", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate must be positive, got {self.learning_rate}")
+        check_fields(self, at_least(2), "first_frames")
+        check_fields(self, AT_LEAST_1, "inner_iterations", "overlap_frames")
+        check_fields(self, POSITIVE, "learning_rate")
         if self.window is not None and self.window <= self.overlap_frames:
             raise ValueError(
                 f"window must be longer than overlap_frames ({self.overlap_frames}), got "

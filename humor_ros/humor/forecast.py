@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from humor_ros.field_checks import POSITIVE, SHARE, Rule, at_least, check_fields, within
 from humor_ros.humor.forecast_region import OBSERVED_PATH, PLAIN, WITH_PATH, Region
 from humor_ros.humor.frozen_roll_out import FrozenPrior
 from humor_ros.humor.mirror import REFLECTION, mirrored_state
@@ -20,6 +21,8 @@ from humor_ros.humor.path_network import PathNetwork, RecentPath, load_path_netw
 from humor_ros.humor.state import FRAME_RATE, MotionState
 
 __all__ = ["OBSERVED", "Forecast", "ForecastConfig", "forecast"]
+
+_HORIZON = Rule("in (0, 5]", lambda value: 0 < value <= 5)
 
 
 @dataclass(frozen=True)
@@ -59,20 +62,11 @@ class ForecastConfig:
     path_region: Region = WITH_PATH
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.horizon_s <= 5.0:
-            raise ValueError(f"horizon_s must be in (0, 5], got {self.horizon_s}")
-        if self.samples < 2:
-            raise ValueError(f"samples must be at least 2, got {self.samples}")
-        if not 0.0 <= self.velocity_share <= 1.0:
-            raise ValueError(f"velocity_share must be in [0, 1], got {self.velocity_share}")
-        for name in ("path_share", "taken"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
-        if not 0.0 <= self.velocity_noise_m_s <= 2.0:
-            raise ValueError(f"velocity_noise_m_s must be in [0, 2], got {self.velocity_noise_m_s}")
-        for name in ("still_m_s", "decay_s"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        check_fields(self, _HORIZON, "horizon_s")
+        check_fields(self, POSITIVE, "still_m_s", "decay_s")
+        check_fields(self, at_least(2), "samples")
+        check_fields(self, SHARE, "velocity_share", "path_share", "taken")
+        check_fields(self, within(0, 2), "velocity_noise_m_s")
 
 
 #: For states that a smoother tells of: roll-outs begin with a velocity that they trust.

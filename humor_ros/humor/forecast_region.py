@@ -12,6 +12,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from humor_ros.field_checks import AT_LEAST_0, POSITIVE, check_fields
+
 __all__ = ["OBSERVED_PATH", "PLAIN", "WITH_PATH", "Region"]
 
 
@@ -44,13 +46,8 @@ class Region:
     apart: float = 0.0
 
     def __post_init__(self) -> None:
-        for value in fields(self):
-            if not getattr(self, value.name) >= 0:
-                raise ValueError(
-                    f"{value.name} must not be negative, got {getattr(self, value.name)}"
-                )
-        if not self.floor_m > 0:
-            raise ValueError(f"floor_m must be positive, got {self.floor_m}")
+        check_fields(self, AT_LEAST_0, *(entry.name for entry in fields(self)))
+        check_fields(self, POSITIVE, "floor_m")
 
     def covariance(
         self,

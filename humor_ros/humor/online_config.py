@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from humor_ros.field_checks import AT_LEAST_1, Rule, check_fields
 from humor_ros.humor.state import FRAME_RATE
 from humor_ros.humor.window_config import WindowConfig
 
 __all__ = ["OnlineConfig"]
+
+_HEIGHT = Rule("a number, or None to find it", lambda value: value is None or math.isfinite(value))
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,8 @@ class OnlineConfig:
     ground_height_m: float | None = None
 
     def __post_init__(self) -> None:
-        if self.max_people < 1:
-            raise ValueError(f"max_people must be at least 1, got {self.max_people}")
-        height_m = self.ground_height_m
-        if height_m is not None and not math.isfinite(height_m):
-            raise ValueError(f"ground_height_m must be a number or None, got {height_m}")
+        check_fields(self, AT_LEAST_1, "max_people")
+        check_fields(self, _HEIGHT, "ground_height_m")
         least = (self.window.lag + 2 * self.window.hop) / FRAME_RATE
         if not least <= self.max_lag_s <= 30.0:
             raise ValueError(

@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from humor_ros.field_checks import POSITIVE, check_fields
 from humor_ros.geometry import PinholeCamera
 from humor_ros.inertial.background import BackgroundPoints
 from humor_ros.types import Array, Image
@@ -55,11 +56,7 @@ class BackgroundConfig:
     budget: float = 0.08
 
     def __post_init__(self) -> None:
-        for name in ("interval_s", "points", "width", "budget"):
-            if not getattr(self, name) > 0:
-                raise ValueError(
-                    f"BackgroundConfig.{name} must be positive, got {getattr(self, name)}"
-                )
+        check_fields(self, POSITIVE, "interval_s", "points", "width", "budget")
 
 
 class BackgroundTracker:

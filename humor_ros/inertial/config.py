@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, fields
 
 import numpy as np
 
+from humor_ros.field_checks import AT_LEAST_0, FINITE, POSITIVE, check_fields
 from humor_ros.inertial.so3 import nearest_rotation
 from humor_ros.types import Array
 
@@ -31,8 +31,7 @@ _POSITIVE = (
     "max_pose_speed",
     "max_pose_rate",
 )
-
-
+#: Ends of the names of numbers that are 0 or more.
 _NOT_NEGATIVE = ("_density", "_stability", "_disturbance", "_std", "_std_s", "_walk")
 
 
@@ -126,14 +125,11 @@ class InertialConfig:
     lost_rate_std: float = 0.2
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if isinstance(value, (int, float)) and not math.isfinite(value):
-                raise ValueError(f"InertialConfig.{item.name} must be finite, got {value}")
-            if item.name in _POSITIVE and value <= 0:
-                raise ValueError(f"InertialConfig.{item.name} must be positive, got {value}")
-            if item.name.endswith(_NOT_NEGATIVE) and value < 0:
-                raise ValueError(f"InertialConfig.{item.name} must not be negative, got {value}")
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        numbers = [name for name, value in values.items() if isinstance(value, (int, float))]
+        check_fields(self, FINITE, *numbers)
+        check_fields(self, POSITIVE, *_POSITIVE)
+        check_fields(self, AT_LEAST_0, *(n for n in numbers if n.endswith(_NOT_NEGATIVE)))
         bias = np.asarray(self.gyroscope_bias, dtype=np.float64)
         if bias.shape != (3,) or not np.isfinite(bias).all():
             raise ValueError(

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from humor_ros.field_checks import AT_LEAST_0, FINITE, check_fields
 from humor_ros.inertial.background import BackgroundPoints
 from humor_ros.inertial.config import InertialConfig
 from humor_ros.inertial.gravity_checks import SwingCheck, UprightCheck
@@ -62,10 +63,8 @@ class ImuWatchConfig:
     accelerometer_range: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("gyroscope_range", "accelerometer_range"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0.0):
-                raise ValueError(f"ImuWatchConfig.{name} must not be negative, got {value}")
+        for rule in (FINITE, AT_LEAST_0):
+            check_fields(self, rule, "gyroscope_range", "accelerometer_range")
 
 
 class ImuWatch:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from humor_ros.field_checks import AT_LEAST_0, FINITE, POSITIVE, check_fields
 from humor_ros.inertial.config import validated_rotation
 from humor_ros.inertial.gravity import LEVEL_WORLD_CAMERA
 from humor_ros.inertial.so3 import exp_so3, log_so3
@@ -53,11 +54,10 @@ class ImuSimulation:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.rate_hz) and self.rate_hz > 0):
-            raise ValueError(f"ImuSimulation.rate_hz must be positive, got {self.rate_hz}")
-        for name in ("gyroscope_noise_density", "accelerometer_noise_density", "stamp_jitter_s"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"ImuSimulation.{name} must not be negative")
+        check_fields(self, FINITE, "rate_hz")
+        check_fields(self, POSITIVE, "rate_hz")
+        noise = ("gyroscope_noise_density", "accelerometer_noise_density", "stamp_jitter_s")
+        check_fields(self, AT_LEAST_0, *noise)
         validated_rotation(self.rotation_camera_imu, "ImuSimulation.rotation_camera_imu")
 
 

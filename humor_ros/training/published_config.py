@@ -10,8 +10,10 @@ from humor_ros.field_checks import (
     AT_LEAST_1,
     ORDERED_POSITIVE,
     POSITIVE,
+    POSITIVE_SHARE,
     SHARE,
     Rule,
+    at_least,
     check_fields,
     one_of,
 )
@@ -71,9 +73,9 @@ class PublishedDataConfig:
     bodies: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_fields(self, Rule("at least 2", lambda value: value >= 2), "clip_frames")
+        check_fields(self, at_least(2), "clip_frames")
         check_fields(self, AT_LEAST_1, "window_stride", "speed_factor")
-        check_fields(self, Rule("in (0, 1]", lambda value: 0 < value <= 1), "epoch_share")
+        check_fields(self, POSITIVE_SHARE, "epoch_share")
         check_fields(self, _SHARES, "sources")
         check_fields(self, _GENDERS, "bodies")
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from humor_ros.field_checks import AT_LEAST_0, AT_LEAST_1, SHARE_BELOW_1, check_fields, one_of
+
 __all__ = ["FULL_SIZE", "N_GRAVITY", "N_INPUT", "N_KEYPOINTS", "WhamConfig"]
 
 N_KEYPOINTS = 17
@@ -81,23 +83,11 @@ class WhamConfig:
     integrator_gate: str = "frame"
 
     def __post_init__(self) -> None:
-        for name in ("d_embed", "n_layers", "n_refiner_layers", "d_feat", "d_integrator"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.lifter_blocks < 0 or self.lifter_width < 1:
-            raise ValueError(
-                f"lifter_blocks must be 0 or more and lifter_width positive, got "
-                f"{self.lifter_blocks} and {self.lifter_width}"
-            )
-        if self.d_refiner < 0:
-            raise ValueError(f"d_refiner must be 0 (= d_embed) or more, got {self.d_refiner}")
-        for name in ("embed_dropout", "rnn_dropout", "integrator_dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)}")
-        if self.integrator_gate not in ("frame", "sequence"):
-            raise ValueError(
-                f"integrator_gate must be 'frame' or 'sequence', got {self.integrator_gate!r}"
-            )
+        sizes = ("d_embed", "n_layers", "n_refiner_layers", "d_feat", "d_integrator")
+        check_fields(self, AT_LEAST_1, *sizes, "lifter_width")
+        check_fields(self, AT_LEAST_0, "lifter_blocks", "d_refiner")
+        check_fields(self, SHARE_BELOW_1, "embed_dropout", "rnn_dropout", "integrator_dropout")
+        check_fields(self, one_of("frame", "sequence"), "integrator_gate")
 
     @property
     def n_input(self) -> int:

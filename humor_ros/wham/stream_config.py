@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from humor_ros.field_checks import AT_LEAST_0, POSITIVE, SHARE_BELOW_1, check_fields, one_of
+
 __all__ = ["StreamConfig"]
 
 
@@ -62,23 +64,9 @@ class StreamConfig:
     correction_time_s: float = 0.15
 
     def __post_init__(self) -> None:
-        if self.world_mode not in ("imu", "wham"):
-            raise ValueError(f"world_mode must be 'imu' or 'wham', got {self.world_mode!r}")
-        if not 0.0 <= self.box_smoothing < 1.0:
-            raise ValueError(f"box_smoothing must be in [0, 1), got {self.box_smoothing}")
-        if not self.betas_time_s > 0.0:
-            raise ValueError(f"betas_time_s must be positive, got {self.betas_time_s}")
-        for name in ("pose_fit_sigma", "pose_fit_time_s"):
-            if not getattr(self, name) > 0.0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        if self.missing_feature not in ("zero", "context"):
-            raise ValueError(
-                f"missing_feature must be 'zero' or 'context', got {self.missing_feature!r}"
-            )
-        for name in ("output_cutoff_hz", "output_cutoff_per_speed"):
-            if not getattr(self, name) >= 0.0:
-                raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
-        if not self.history_s >= 0.0:
-            raise ValueError(f"history_s must be 0 or more, got {self.history_s}")
-        if not self.correction_time_s > 0.0:
-            raise ValueError(f"correction_time_s must be positive, got {self.correction_time_s}")
+        check_fields(self, one_of("imu", "wham"), "world_mode")
+        check_fields(self, one_of("zero", "context"), "missing_feature")
+        check_fields(self, SHARE_BELOW_1, "box_smoothing")
+        positive = ("betas_time_s", "pose_fit_sigma", "pose_fit_time_s", "correction_time_s")
+        check_fields(self, POSITIVE, *positive)
+        check_fields(self, AT_LEAST_0, "output_cutoff_hz", "output_cutoff_per_speed", "history_s")

@@ -13,12 +13,12 @@ from enum import Enum
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from humor_ros.features.config import FULL_SIZE, EncoderConfig
-from humor_ros.features.container import CheckpointError, Container, read_container
+from humor_ros.features.container import Container, read_container
 from humor_ros.features.network import Hmr2Encoder
 from humor_ros.features.precision import set_precision
+from humor_ros.weight_files import CheckpointError, check_numbers, check_shapes, some
 
 __all__ = ["Release", "load_encoder", "release_of"]
 
@@ -29,6 +29,10 @@ _PARTS = ("backbone.", "smpl_head.")
 _IGNORED = ("smpl.", "discriminator.", "initialized")
 #: Optimiser steps after which each release was saved (names of the published files).
 _STEPS = {25_000: "a", 1_000_000: "b"}
+_VERDICT = (
+    "it is not an HMR2.0 encoder of the sizes asked for (the published ones, unless a "
+    "configuration is given)"
+)
 
 
 class Release(str, Enum):
@@ -87,14 +91,14 @@ def load_encoder(
     del container  # tensors live on in weights alone, and each is let go once it is converted
     if unknown:
         raise CheckpointError(
-            f"{path} has unknown tensors: {_some(unknown)}; give an HMR2.0 checkpoint"
+            f"{path} has unknown tensors: {some(unknown)}; give an HMR2.0 checkpoint"
         )
     with torch.device("meta"):
         encoder = set_precision(Hmr2Encoder(config or FULL_SIZE), dtype)
-    _check_shapes(path, encoder, weights)
+    check_shapes(path, weights, encoder.state_dict(), _VERDICT)
     kinds = {name: tensor.dtype for name, tensor in encoder.state_dict().items()}
     for name in weights:
-        _check_values(path, name, weights[name])
+        check_numbers(path, name, weights[name])
         weights[name] = weights[name].to(kinds[name], copy=dtype is not torch.float32)
     encoder.load_state_dict(weights, strict=True, assign=True)
     encoder.requires_grad_(False).eval()
@@ -111,33 +115,3 @@ def _report(path: Path, release: Release) -> None:
         )
     elif release is Release.UNKNOWN:
         _log.warning("%s does not tell its release; WHAM needs features of HMR2.0a", path)
-
-
-def _check_shapes(path: Path, encoder: Hmr2Encoder, weights: dict[str, Tensor]) -> None:
-    expected = {name: tuple(tensor.shape) for name, tensor in encoder.state_dict().items()}
-    missing = sorted(set(expected) - set(weights))
-    unknown = sorted(set(weights) - set(expected))
-    wrong = [
-        f"{name} {tuple(weights[name].shape)} instead of {shape}"
-        for name, shape in expected.items()
-        if name in weights and tuple(weights[name].shape) != shape
-    ]
-    for problem, names in (("has wrong", wrong), ("lacks", missing), ("has unknown", unknown)):
-        if names:
-            raise CheckpointError(
-                f"{path} {problem} tensors: {_some(names)}; it is not an HMR2.0 encoder of the "
-                "sizes asked for (the published ones, unless a configuration is given)"
-            )
-
-
-def _check_values(path: Path, name: str, tensor: Tensor) -> None:
-    if not tensor.is_floating_point():
-        raise CheckpointError(f"{path} holds {tensor.dtype} in {name}; numbers must be real")
-    low, high = torch.aminmax(tensor)
-    if not bool(torch.isfinite(low) & torch.isfinite(high)):
-        raise CheckpointError(f"{path} holds NaN or Inf in {name}; the weights are spoilt")
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more

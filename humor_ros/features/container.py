@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import mmap
 import pickle
-import re
 import struct
 import weakref
 import zipfile
@@ -24,16 +23,13 @@ import torch
 from torch import Tensor
 
 from humor_ros.features.tensor_pickle import read_tensor_pickle
+from humor_ros.weight_files import CheckpointError, existing_file, unreadable
 
-__all__ = ["CheckpointError", "Container", "read_container"]
+__all__ = ["Container", "read_container"]
 
 _WRAPPERS = ("module.", "model.")
 #: Of a member's own header in a zip archive: sizes of the name and of the extra field after it.
 _HEADER_SIZE, _LENGTHS = 30, slice(26, 30)
-
-
-class CheckpointError(ValueError):
-    """A weight file that cannot be used; the message names the file and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +62,7 @@ def read_container(path: str | Path, *, check_sums: bool = False) -> Container:
         FileNotFoundError: there is no such file.
         CheckpointError: it cannot be read, or holds no tensors.
     """
-    path = Path(path).expanduser()
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"no image-encoder weights at {path}; give the path of the HMR2.0a checkpoint"
-        )
+    path = existing_file(path, "image-encoder weights (HMR2.0a)")
     try:
         with zipfile.ZipFile(path) as archive:
             spoilt = archive.testzip() if check_sums else None
@@ -78,11 +70,11 @@ def read_container(path: str | Path, *, check_sums: bool = False) -> Container:
                 raise zipfile.BadZipFile(f"the check sum of {spoilt} is wrong")
             content = _Members(path, archive).load()
     except (pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, struct.error) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, "a checkpoint", error) from error
     except (OSError, EOFError, RuntimeError, ValueError, TypeError) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, "a checkpoint", error) from error
     except (AttributeError, LookupError, MemoryError, OverflowError) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, "a checkpoint", error) from error
     held = content.get("state_dict", content) if isinstance(content, Mapping) else None
     tensors = {
         _bare(name): value
@@ -156,12 +148,3 @@ def _bare(name: str) -> str:
 def _count(content: Mapping[Any, Any], name: str) -> int | None:
     value = content.get(name)
     return value if isinstance(value, int) else None
-
-
-def _unreadable(path: Path, error: Exception) -> CheckpointError:
-    text = str(error).strip()
-    reason = re.split(r"\n|\. ", text)[0] if len(text) > 4 else type(error).__name__
-    return CheckpointError(
-        f"{path} cannot be read as a checkpoint: it is corrupt, truncated or of another kind "
-        f"({reason[:200]}); fetch or copy the file again"
-    )

@@ -6,8 +6,6 @@ boxes, key-points) and, for WHAM's initial key-points, a body ``*smpl_<V>.npz`` 
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,11 +18,11 @@ from torch import Tensor, nn
 from humor_ros.body.model import BodyModel
 from humor_ros.features.checkpoint import load_encoder
 from humor_ros.features.config import EncoderConfig
-from humor_ros.features.container import CheckpointError
 from humor_ros.features.crop import crop_corners, crop_people
 from humor_ros.features.initialisation import first_frame, first_pose
 from humor_ros.features.network import Hmr2Encoder
 from humor_ros.features.values import EncoderOutput
+from humor_ros.weight_files import read_arrays
 from humor_ros.wham.keypoints import normalise_keypoints
 
 __all__ = ["CROP_BOXES", "TOLERANCES", "reproduce"]
@@ -63,7 +61,7 @@ def reproduce(folder: str | Path, dtype: torch.dtype = torch.float32) -> Arrays:
     folder = Path(folder)
     config = EncoderConfig.from_file(folder / "config.json")
     encoder, _ = load_encoder(_checkpoint(folder), config, dtype=dtype)
-    inputs = _read(folder / "inputs.npz", _INPUTS)
+    inputs = read_arrays(folder / "inputs.npz", "inputs of HMR2.0 (.npz)", _INPUTS)
     crops = torch.from_numpy(
         crop_people(inputs["image_bgr_uint8"], inputs["bbox_cx_cy_s"], config.vit.img_size[0])
     )
@@ -82,7 +80,7 @@ def reproduce(folder: str | Path, dtype: torch.dtype = torch.float32) -> Arrays:
     arrays["crop_ul_br_xyxy"] = crop_corners(inputs["bbox_cx_cy_s"], config.vit.img_size[0])
     boxes = folder / CROP_BOXES[0]
     if boxes.is_file():
-        arrays[CROP_BOXES[1]] = crop_corners(_read(boxes, ("bbox",))["bbox"])
+        arrays[CROP_BOXES[1]] = crop_corners(read_arrays(boxes, "boxes (.npz)", ("bbox",))["bbox"])
     return arrays
 
 
@@ -91,20 +89,6 @@ def _checkpoint(folder: Path) -> Path:
     if not found:
         raise FileNotFoundError(f"no weights hmr2*.ckpt in {folder}; give a folder that has them")
     return found[0]
-
-
-def _read(path: Path, names: tuple[str, ...]) -> Arrays:
-    if not path.is_file():
-        raise FileNotFoundError(f"no inputs at {path}; give a folder that holds {path.name}")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise CheckpointError(f"{path} is not a readable .npz file ({error})") from error
-    missing = sorted(set(names) - set(arrays))
-    if missing:
-        raise CheckpointError(f"{path} lacks the arrays {', '.join(missing)}")
-    return arrays
 
 
 @contextmanager
@@ -197,6 +181,6 @@ def _bodies(folder: Path, dtype: torch.dtype) -> Iterator[BodyModel]:
     """Bodies with regressors of float32, as the published network holds them in any precision."""
     for path in sorted(folder.glob("*smpl_[0-9]*.npz")):
         names = ("J_regressor_wham", "J_regressor_feet")
-        arrays = _read(path, names)
+        arrays = read_arrays(path, "an SMPL body with regressors (.npz)", names)
         keypoints, feet = (arrays[name].astype(np.float32) for name in names)
         yield BodyModel.from_smpl_arrays(arrays, keypoints, feet, dtype=dtype)

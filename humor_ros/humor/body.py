@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from humor_ros.body.kinematics import global_rotations
 from humor_ros.body.skeleton import SMPL_PARENTS
-from humor_ros.humor.checkpoint import CheckpointError, read_arrays
 from humor_ros.humor.state import NUM_JOINTS
+from humor_ros.weight_files import CheckpointError, read_arrays
 
 __all__ = [
     "KEYPOINT_VERTICES",

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from humor_ros.humor.checkpoint import CheckpointError, read_arrays
 from humor_ros.humor.state import NUM_JOINTS, MotionState
+from humor_ros.weight_files import CheckpointError, read_arrays
 
 __all__ = ["FEATURE_SIZE", "InitialStateMixture", "initial_state_feature"]
 
@@ -97,11 +97,8 @@ class InitialStateMixture(nn.Module):
             FileNotFoundError: there is no such file.
             CheckpointError: it cannot be read or holds no mixture over 138 numbers.
         """
-        arrays = read_arrays(path, "an initial-state mixture")
         names = ("weights", "means", "covariances")
-        missing = [name for name in names if name not in arrays]
-        if missing:
-            raise CheckpointError(f"{path} lacks {', '.join(missing)}; give HuMoR's prior_gmm.npz")
+        arrays = read_arrays(path, "an initial-state mixture (HuMoR's prior_gmm.npz)", names)
         try:
             mixture = cls(*(arrays[name] for name in names), dtype=dtype)
         except (ValueError, TypeError) as error:

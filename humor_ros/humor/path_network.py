@@ -7,7 +7,6 @@ line of its velocity; forecasts take the mean of that and the prior's roll-outs.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -15,16 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from scipy.interpolate import CubicSpline
 from torch import Tensor, nn
 
 from humor_ros.body.skeleton import SMPL_MIRROR
-from humor_ros.humor.checkpoint import CheckpointError, existing_file
 from humor_ros.humor.frames import heading_rotation
 from humor_ros.humor.mirror import REFLECTION
 from humor_ros.humor.state import FRAME_RATE, NUM_JOINTS, MotionState
+from humor_ros.network_files import NetworkFiles
 
 __all__ = ["KNOTS_S", "LAGS", "PathFeatures", "PathNetwork", "RecentPath", "load_path_network"]
 
@@ -35,7 +32,6 @@ KNOTS_S = (0.2, 0.5, 1.0, 1.5, 2.0)
 _VECTORS = 1 + 2 * NUM_JOINTS + len(LAGS)
 _SCALARS = 4 + len(LAGS)
 _ASSETS = Path(__file__).parents[1] / "assets" / "humor"
-_FORMAT, _WHAT = "humor_ros/path/1", "path network"
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,14 +197,18 @@ class PathNetwork(nn.Module):
 
     def save(self, path: str | Path, metadata: Mapping[str, str] | None = None) -> None:
         """Write weights, matrices in half precision, with the sizes in the file's header."""
-        tensors = {
-            name: value.detach().half().contiguous()
-            if value.dim() > 1
-            else value.detach().float().contiguous()
-            for name, value in self.state_dict().items()
-        }
-        header = dict(metadata or {}) | {"format": _FORMAT, "config": json.dumps(self.config)}
-        save_file(tensors, str(path), metadata=header)
+        _FILES.save(
+            self, self.config, path, half=lambda name, tensor: tensor.dim() > 1, metadata=metadata
+        )
+
+
+_FILES = NetworkFiles(
+    name="HuMoR path",
+    format="humor_ros/path/1",
+    writer="PathNetwork.save",
+    network=lambda sizes: PathNetwork(*sizes),
+    config=lambda values: (int(values["members"]), int(values["width"])),
+)
 
 
 def load_path_network(path: str | Path | None = None, *, observed: bool = False) -> PathNetwork:
@@ -225,21 +225,7 @@ def load_path_network(path: str | Path | None = None, *, observed: bool = False)
     """
     if path is None:
         return _packaged("path_observed" if observed else "path_true")
-    file_path = existing_file(path, _WHAT)
-    try:
-        with safe_open(str(file_path), framework="pt") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        if header.get("format") != _FORMAT:
-            raise ValueError(f"its header has {header.get('format', 'no format entry')}")
-        network = PathNetwork(**json.loads(header["config"]))
-        network.load_state_dict(tensors)
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise CheckpointError(
-            f"{file_path} cannot be read as {_WHAT} of format {_FORMAT} ({str(error)[:200]}); "
-            "write it with PathNetwork.save"
-        ) from error
-    return network.eval().requires_grad_(False)
+    return _FILES.load(path).requires_grad_(False)
 
 
 @cache

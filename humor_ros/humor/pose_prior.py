@@ -14,9 +14,9 @@ from humor_ros.geometry.rotation import (
     matrix_to_axis_angle,
     rotation_6d_to_matrix,
 )
-from humor_ros.humor.checkpoint import CheckpointError, existing_file, read_tensors
 from humor_ros.humor.rotations import rotation_vector
 from humor_ros.humor.state import NUM_JOINTS
+from humor_ros.weight_files import CheckpointError, read_tensors
 
 __all__ = ["PosePrior", "RotationVectorPose", "VPoser"]
 
@@ -105,7 +105,6 @@ class VPoser(nn.Module):
             FileNotFoundError: there is no such file.
             CheckpointError: it is not VPoser v1.0.
         """
-        path = existing_file(path, "VPoser weights")
         tensors = read_tensors(path, "VPoser weights")
         if not isinstance(tensors, Mapping):
             raise CheckpointError(f"{path} holds no named tensors; give VPoser v1.0's .pt file")

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from humor_ros.humor.body import OPENPOSE_FROM_POINTS, HumorBody
-from humor_ros.humor.checkpoint import CheckpointError, load_published, read_arrays
 from humor_ros.humor.frames import heading_rotation
 from humor_ros.humor.ground import plane_from_point, prior_frame
 from humor_ros.humor.mixture import InitialStateMixture
@@ -28,6 +27,8 @@ from humor_ros.humor.robust import bisquare_weights, geman_mcclure
 from humor_ros.humor.rollout import RollOut, roll_out, transition_posterior
 from humor_ros.humor.rotations import rodrigues, rotation_vector
 from humor_ros.humor.state import NUM_JOINTS, MotionState
+from humor_ros.humor.weights import load_published
+from humor_ros.weight_files import CheckpointError, read_arrays
 
 __all__ = ["largest_differences", "reproduce", "tolerance"]
 

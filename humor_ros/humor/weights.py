@@ -1,33 +1,38 @@
-"""Our own weight file of a HuMoR: safetensors with the configuration in the header.
+"""Reading and writing HuMoR's networks: the published container and our own safetensors file.
 
-Errors are :class:`humor_ros.humor.checkpoint.CheckpointError` or ``FileNotFoundError`` and name
-the file and the remedy.
+Errors are as in :mod:`humor_ros.weight_files`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from humor_ros.humor.checkpoint import (
-    CheckpointError,
-    build_network,
-    existing_file,
-    load_published,
-)
 from humor_ros.humor.config import HumorConfig
 from humor_ros.humor.networks import HumorNetwork
+from humor_ros.network_files import NetworkFiles
+from humor_ros.weight_files import existing_file, read_model
 
-__all__ = ["load_network", "load_safetensors", "read_metadata", "save_safetensors"]
+__all__ = [
+    "load_network",
+    "load_published",
+    "load_safetensors",
+    "read_metadata",
+    "save_safetensors",
+]
 
-_FORMAT = "humor_ros/humor/1"
-_WHAT = "HuMoR weights"
+_FILES = NetworkFiles(
+    name="HuMoR",
+    format="humor_ros/humor/1",
+    writer="humor_ros.humor.weights.save_safetensors",
+    network=HumorNetwork,
+    config=HumorConfig.from_dict,
+)
+_PARALLEL_PREFIX = "module."
+#: Bodies that the published model may carry; they are no part of the networks.
+_BODY_PREFIXES = ("male_bm.", "female_bm.", "neutral_bm.")
 
 
 def load_network(path: str | Path) -> HumorNetwork:
@@ -40,8 +45,30 @@ def load_network(path: str | Path) -> HumorNetwork:
         FileNotFoundError: there is no such file.
         CheckpointError: it cannot be read, or is not a HuMoR.
     """
-    path = existing_file(path, _WHAT)
+    path = existing_file(path, _FILES.what)
     return load_safetensors(path) if path.suffix == ".safetensors" else load_published(path)
+
+
+def load_published(path: str | Path) -> HumorNetwork:
+    """Read the networks of a published ``best_model.pth``; sizes come from the tensors' shapes.
+
+    All tensors of the networks must be there and no others, but for body models, which are
+    ignored, as is a ``module.`` before every name.
+
+    Args:
+        path: a dictionary with the tensors under ``model``, as published.
+
+    Returns:
+        The networks in evaluation mode, float32.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        CheckpointError: it cannot be read, or is not a complete HuMoR.
+    """
+    model = read_model(path, _FILES.name)
+    weights = {name.removeprefix(_PARALLEL_PREFIX): tensor for name, tensor in model.items()}
+    weights = {n: t for n, t in weights.items() if not n.startswith(_BODY_PREFIXES)}
+    return _FILES.build_published(Path(path), weights, HumorConfig.from_shapes)
 
 
 def save_safetensors(
@@ -61,19 +88,11 @@ def save_safetensors(
             theirs cancel each other.
         metadata: further header entries, such as how the weights were made.
     """
-    tensors = {
-        name: tensor.detach()
-        .to("cpu", torch.float16 if half and _can_be_halved(name, tensor) else torch.float32)
-        .contiguous()
-        for name, tensor in network.state_dict().items()
-    }
-    header = dict(metadata or {})
-    header |= {"format": _FORMAT, "config": json.dumps(network.config.to_dict())}
-    save_file(tensors, str(path), metadata=header)
 
+    def can_be_halved(name: str, tensor: Tensor) -> bool:
+        return half and tensor.dim() > 1 and not name.endswith((".net.0.weight", ".direct"))
 
-def _can_be_halved(name: str, tensor: Tensor) -> bool:
-    return tensor.dim() > 1 and not name.endswith((".net.0.weight", ".direct"))
+    _FILES.save(network, network.config.to_dict(), path, half=can_be_halved, metadata=metadata)
 
 
 def load_safetensors(path: str | Path) -> HumorNetwork:
@@ -83,18 +102,7 @@ def load_safetensors(path: str | Path) -> HumorNetwork:
         FileNotFoundError: there is no such file.
         CheckpointError: it cannot be read, or its header or tensors do not fit.
     """
-    path = existing_file(path, _WHAT)
-    header = read_metadata(path)
-    try:
-        config = HumorConfig.from_dict(json.loads(header["config"]))
-    except (KeyError, ValueError, TypeError) as error:
-        raise CheckpointError(
-            f"{path} has no usable HuMoR configuration in its header ({error}); write the file "
-            "with humor_ros.humor.weights.save_safetensors"
-        ) from error
-    with safe_open(str(path), framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    return build_network(path, tensors, config)
+    return _FILES.load(path)
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
@@ -104,19 +112,4 @@ def read_metadata(path: str | Path) -> dict[str, str]:
         FileNotFoundError: there is no such file.
         CheckpointError: it cannot be read or is of another kind.
     """
-    path = existing_file(path, _WHAT)
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            header = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(
-            f"{path} cannot be read as {_WHAT}: it is corrupt, truncated or of another kind "
-            f"({str(error)[:200]}); fetch or copy the file again"
-        ) from error
-    if header.get("format") != _FORMAT:
-        raise CheckpointError(
-            f"{path} is not a HuMoR weight file of format {_FORMAT} (its header has "
-            f"{header.get('format', 'no format entry')}); write it with "
-            "humor_ros.humor.weights.save_safetensors"
-        )
-    return header
+    return _FILES.metadata(path)

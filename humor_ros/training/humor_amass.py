@@ -18,10 +18,10 @@ from torch import Tensor
 
 from humor_ros.geometry.rotation import axis_angle_to_matrix
 from humor_ros.humor.body import HumorBody
-from humor_ros.humor.checkpoint import CheckpointError, read_arrays
 from humor_ros.humor.state import CONTACT_JOINTS, FRAME_RATE, NUM_JOINTS, MotionState
 from humor_ros.training.humor_config import HumorDataConfig
 from humor_ros.training.humor_motions import ClipTable, RecordedStates, differentiated
+from humor_ros.weight_files import CheckpointError, read_arrays
 
 __all__ = ["AMASS_SPLITS", "AmassMotions", "Floor", "find_floor", "read_recording"]
 

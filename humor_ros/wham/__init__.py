@@ -5,7 +5,8 @@ Inside this room the world is y-down, as in the published network.
 
 from __future__ import annotations
 
-from humor_ros.wham.checkpoint import CheckpointError, load_network, save_safetensors
+from humor_ros.weight_files import CheckpointError
+from humor_ros.wham.checkpoint import load_network, save_safetensors
 from humor_ros.wham.config import FULL_SIZE, WhamConfig
 from humor_ros.wham.network import WhamNetwork
 from humor_ros.wham.runner import StreamingNetwork, prepare_for_streaming

@@ -8,10 +8,8 @@ y-up world (``feat_yup``), without refiner (``norefine``), averaged with mirrore
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import replace
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -19,12 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from humor_ros.body.model import BodyModel
-from humor_ros.wham.checkpoint import (
-    CheckpointError,
-    load_published,
-    load_regressors,
-    read_published,
-)
+from humor_ros.weight_files import read_arrays
+from humor_ros.wham.checkpoint import load_published, load_regressors, read_published
 from humor_ros.wham.flip import merge_flipped
 from humor_ros.wham.network import WhamNetwork
 from humor_ros.wham.state import WhamState
@@ -108,24 +102,14 @@ def _body(folder: Path, dtype: torch.dtype) -> BodyModel:
     if not files:
         return BodyModel.from_wham_checkpoint(read_published(checkpoint), dtype=dtype)
     regressors = load_regressors(checkpoint)
-    with np.load(files[0], allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
+    arrays = read_arrays(files[0], "an SMPL body (.npz)")
     return BodyModel.from_smpl_arrays(
         arrays, regressors.keypoints31.numpy(), regressors.feet.numpy(), dtype=dtype
     )
 
 
 def _read_inputs(path: Path, dtype: torch.dtype) -> _Tensors:
-    if not path.is_file():
-        raise FileNotFoundError(f"no inputs at {path}; give a folder that holds inputs.npz")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
-        raise CheckpointError(f"{path} is not a readable .npz file ({error})") from error
-    missing = sorted(set(_INPUTS) - set(arrays))
-    if missing:
-        raise CheckpointError(f"{path} lacks the arrays {', '.join(missing)}")
+    arrays = read_arrays(path, "inputs of WHAM (.npz)", _INPUTS)
     tensors = {name: torch.from_numpy(arrays[name]) for name in _INPUTS}
     return {k: t if t.dtype == torch.bool else t.to(dtype) for k, t in tensors.items()}
 

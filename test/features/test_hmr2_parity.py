@@ -108,5 +108,5 @@ def test_inputs_that_are_no_arrays_are_named(golden, tmp_path):
         if file.name != "inputs.npz":
             (tmp_path / file.name).symlink_to(file)
     (tmp_path / "inputs.npz").write_bytes(b"PK\x03\x04 no archive")
-    with pytest.raises(ValueError, match=r"inputs\.npz is not a readable \.npz file"):
+    with pytest.raises(ValueError, match=r"inputs\.npz cannot be read as inputs"):
         reproduce(tmp_path)

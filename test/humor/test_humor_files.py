@@ -11,10 +11,10 @@ from humor_cases import SMALL, SMOOTH, body_arrays, make_network, noise
 from safetensors.torch import save_file
 
 from humor_ros.humor.body import HumorBody
-from humor_ros.humor.checkpoint import CheckpointError, load_published
 from humor_ros.humor.mixture import FEATURE_SIZE, InitialStateMixture
 from humor_ros.humor.pose_prior import VPoser
-from humor_ros.humor.weights import load_network, read_metadata, save_safetensors
+from humor_ros.humor.weights import load_network, load_published, read_metadata, save_safetensors
+from humor_ros.weight_files import CheckpointError
 
 
 def write(path: Path, weights: dict[str, torch.Tensor]) -> Path:
@@ -129,7 +129,7 @@ def test_a_mixture_has_its_density(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda a: a.pop("means"), "lacks means"),
+        (lambda a: a.pop("means"), "lacks the arrays means"),
         (lambda a: a.update(weights=np.array([1.0, -1.0])), "weights must be positive"),
         (lambda a: a.update(weights=np.ones(3)), "shapes"),
         (lambda a: a.update(covariances=-a["covariances"]), "positive definite"),

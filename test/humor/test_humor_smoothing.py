@@ -15,7 +15,6 @@ from typer.testing import CliRunner
 from humor_ros.body import BodyModel, packaged_body_path
 from humor_ros.cli import app
 from humor_ros.humor import HumorBody, HumorNetwork, MotionFitter, RotationVectorPose
-from humor_ros.humor.checkpoint import CheckpointError
 from humor_ros.humor.fit_config import PRESETS
 from humor_ros.humor.observations import observe_person
 from humor_ros.humor.smoothing import SmoothedTrack, ground_plane, smooth_by_fit, smooth_by_window
@@ -24,6 +23,7 @@ from humor_ros.humor.window import SlidingWindow
 from humor_ros.humor.window_body import SolverBody
 from humor_ros.humor.window_config import WindowConfig
 from humor_ros.io.track_file import TrackFile
+from humor_ros.weight_files import CheckpointError
 
 FAST = WindowConfig(frames=12, hop=6, lag=4, iterations=1, cold_iterations=2)
 

@@ -12,11 +12,11 @@ from humor_cases import make_network, make_state, noise
 
 from humor_ros.geometry import axis_angle_to_matrix
 from humor_ros.humor import MotionState
-from humor_ros.humor.checkpoint import CheckpointError
 from humor_ros.humor.forecast import OBSERVED, ForecastConfig, forecast
 from humor_ros.humor.mirror import REFLECTION, mirrored_state
 from humor_ros.humor.newest_motion import NewestMotion, recent_path
 from humor_ros.humor.path_network import LAGS, PathNetwork, RecentPath, load_path_network
+from humor_ros.weight_files import CheckpointError
 
 STEPS = 75
 
@@ -136,7 +136,7 @@ def test_a_file_is_read_back_and_others_are_named(tmp_path: Path) -> None:
         back.places(state, recent, 5), network.places(state, recent, 5), rtol=0, atol=1e-3
     )
     (tmp_path / "other.safetensors").write_bytes(b"nothing")
-    with pytest.raises(CheckpointError, match="path network"):
+    with pytest.raises(CheckpointError, match="cannot be read as HuMoR path weights"):
         load_path_network(tmp_path / "other.safetensors")
     with pytest.raises(FileNotFoundError, match="none"):
         load_path_network(tmp_path / "none.safetensors")

@@ -9,9 +9,9 @@ import pytest
 import torch
 from humor_training_cases import NO_SHAPES, plain_body
 
-from humor_ros.humor.checkpoint import CheckpointError
 from humor_ros.training.humor_amass import AmassMotions, find_floor, read_recording
 from humor_ros.training.humor_transitions import TransitionLibrary
+from humor_ros.weight_files import CheckpointError
 
 RATE = 120.0
 UPRIGHT = (np.pi / 2, 0.0, 0.0)

@@ -10,9 +10,9 @@ import pytest
 import torch
 from wham_cases import SMALL, make_network
 
+from humor_ros.weight_files import CheckpointError
 from humor_ros.wham import WhamNetwork
 from humor_ros.wham.checkpoint import (
-    CheckpointError,
     load_network,
     load_regressors,
     read_metadata,

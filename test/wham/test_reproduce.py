@@ -11,7 +11,7 @@ import torch
 from typer.testing import CliRunner
 
 from humor_ros.commands.reproduce import app
-from humor_ros.wham.checkpoint import CheckpointError
+from humor_ros.weight_files import CheckpointError
 from humor_ros.wham.reproduce import Arrays, largest_differences, reproduce, tolerance
 
 pytestmark = pytest.mark.shared

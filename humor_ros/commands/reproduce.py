@@ -36,7 +36,8 @@ def reproduce_wham(
     """Write every array of a WHAM run to --output; compare with DIR/outputs.npz if it exists."""
     import numpy as np
 
-    from humor_ros.wham.reproduce import largest_differences, reproduce, tolerance
+    from humor_ros.reproduction import largest_differences
+    from humor_ros.wham.reproduce import reproduce, tolerance
 
     arrays = write_arrays(reproduce, folder, output, dtype)
     reference = folder / "outputs.npz"

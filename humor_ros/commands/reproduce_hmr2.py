@@ -31,7 +31,7 @@ def reproduce_hmr2(
     import torch
 
     from humor_ros.features.reproduce import CROP_BOXES, TOLERANCES, reproduce
-    from humor_ros.wham.reproduce import largest_differences
+    from humor_ros.reproduction import largest_differences
 
     arrays = write_arrays(reproduce, folder, output, dtype)
     references = {

@@ -33,7 +33,8 @@ def reproduce_humor(
     """Write every array of a HuMoR run to --output; compare with DIR/outputs*.npz if it exists."""
     import numpy as np
 
-    from humor_ros.humor.reproduce import largest_differences, reproduce
+    from humor_ros.humor.reproduce import reproduce
+    from humor_ros.reproduction import largest_differences
 
     arrays = write_arrays(reproduce, folder, output, dtype)
     double = dtype is Precision.float64
@@ -41,7 +42,8 @@ def reproduce_humor(
     if not reference.is_file():
         return
     with np.load(reference, allow_pickle=False) as file:
-        differences = largest_differences(arrays, {name: file[name] for name in file.files})
+        expected = {name: file[name] for name in file.files}
+    differences = largest_differences(arrays, expected, relative=True)
     if not _print_table(differences, reference.name, double=double):
         raise typer.Exit(code=1)
 

@@ -30,7 +30,7 @@ from humor_ros.humor.state import NUM_JOINTS, MotionState
 from humor_ros.humor.weights import load_published
 from humor_ros.weight_files import CheckpointError, read_arrays
 
-__all__ = ["largest_differences", "reproduce", "tolerance"]
+__all__ = ["reproduce", "tolerance"]
 
 _PARTS = (
     *("trans", "trans_vel", "root_orient", "root_orient_vel", "pose_body"),
@@ -99,27 +99,6 @@ def tolerance(name: str, *, double: bool = False) -> float:
     parts = name.split("_")
     chained = parts[0] in ("roll", "infer") or bool(_CHAINED.intersection(parts))
     return 1e-4 if chained else 1e-5
-
-
-def largest_differences(arrays: Arrays, expected: Arrays) -> dict[str, float]:
-    """Largest difference of each expected array, relative to its largest finite entry.
-
-    It is infinite where the array is missing, or not finite in other places.
-    """
-    differences = {}
-    for name, reference in expected.items():
-        value = arrays.get(name)
-        if value is None or value.shape != reference.shape:
-            differences[name] = float("inf")
-            continue
-        finite = np.isfinite(reference)
-        if not np.array_equal(value[~finite], reference[~finite]):
-            differences[name] = float("inf")
-            continue
-        away = np.abs(value[finite].astype(np.float64) - reference[finite])
-        size = float(np.abs(reference[finite]).max(initial=0.0))
-        differences[name] = float(away.max(initial=0.0)) / (size if size > 0 else 1.0)
-    return differences
 
 
 def _read_inputs(path: Path, dtype: torch.dtype) -> _Tensors:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -25,7 +24,7 @@ from humor_ros.wham.state import WhamState
 from humor_ros.wham.trajectory import flip_y_up, project, weak_translation
 from humor_ros.wham.values import WhamInputs, WhamOutputs
 
-__all__ = ["largest_differences", "reproduce", "tolerance"]
+__all__ = ["reproduce", "tolerance"]
 
 _INPUTS = (
     *("x", "mask", "cam_angvel", "img_features", "img_features_gap", "init_kp", "init_smpl"),
@@ -84,16 +83,6 @@ def reproduce(folder: str | Path, dtype: torch.dtype = torch.float32) -> Arrays:
 def tolerance(name: str) -> float:
     """Largest difference that rounding explains: 1e-3 px for projections, otherwise 2e-5."""
     return 1e-3 if name.endswith("full_joints2d") else 2e-5
-
-
-def largest_differences(arrays: Arrays, expected: Arrays) -> dict[str, float]:
-    """Largest absolute difference of each expected array; infinite where it is missing."""
-    differences = {}
-    for name, reference in expected.items():
-        value = arrays.get(name)
-        fits = value is not None and value.shape == reference.shape
-        differences[name] = float(np.abs(value - reference).max()) if fits else float("inf")
-    return differences
 
 
 def _body(folder: Path, dtype: torch.dtype) -> BodyModel:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from humor_ros.commands.reproduce_hmr2 import reproduce_hmr2
 from humor_ros.features.reproduce import reproduce
-from humor_ros.wham.reproduce import largest_differences
+from humor_ros.reproduction import largest_differences
 
 #: Arrays that need SMPL's own mesh.
 NEED_SMPL = {f"{prefix}wham_init_{name}" for prefix in ("", "flipped_") for name in ("kp", "kp3d")}

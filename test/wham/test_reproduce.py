@@ -11,8 +11,9 @@ import torch
 from typer.testing import CliRunner
 
 from humor_ros.commands.reproduce import app
+from humor_ros.reproduction import largest_differences
 from humor_ros.weight_files import CheckpointError
-from humor_ros.wham.reproduce import Arrays, largest_differences, reproduce, tolerance
+from humor_ros.wham.reproduce import Arrays, reproduce, tolerance
 
 pytestmark = pytest.mark.shared
 

@@ -19,13 +19,11 @@ from humor_ros.body.model import BodyModel
 from humor_ros.geometry.rotation import rotation_6d_to_matrix
 from humor_ros.training.padded_lstm import padded_lstm
 from humor_ros.wham.layers import NeuralInitialization
+from humor_ros.wham.modules import MAIN_JOINTS
 from humor_ros.wham.network import WhamNetwork
+from humor_ros.wham.trajectory import FRAME_RATE, first_frames, foot_steps, held_velocity
 
 __all__ = ["Prediction", "predict_sequence", "roll_out"]
-
-_MAIN_JOINTS = (*range(10), *range(12, 22))
-_CONTACT_THRESHOLD = 0.5
-_REFINER_FPS = 30.0
 
 
 @dataclass(frozen=True)
@@ -230,7 +228,7 @@ def predict_sequence(
     decoder = network.motion_decoder
     hidden = context
     if recurrent:
-        main = init_smpl[:, 0, list(_MAIN_JOINTS)].flatten(1)
+        main = init_smpl[:, 0, list(MAIN_JOINTS)].flatten(1)
         hidden = _lstm(
             decoder.regressor.rnn,
             context,
@@ -295,28 +293,6 @@ def _lstm(
     return padded_lstm(rnn, inputs, state, bfloat16=autocast.enabled)
 
 
-def reset_velocity(root: Tensor, velocity: Tensor, feet: Tensor, contact: Tensor) -> Tensor:
-    """Take the slip of the resting feet out of the root's velocity (spec of WHAM, 1.9).
-
-    Args:
-        root: (B, T, 3, 3) world root of frames 1..T.
-        velocity: (B, T, 3) root-frame displacement.
-        feet: (B, T, 4, 3) world axes, relative to the mid-hip.
-        contact: (B, T, 4).
-
-    Returns:
-        (B, T, 3) corrected root-frame displacement.
-    """
-    moved = (root @ velocity[..., None])[..., 0]
-    slip = feet[:, 1:] - feet[:, :-1] + moved[:, 1:, None]
-    slip = torch.cat([torch.zeros_like(feet[:, :1]), slip], 1)
-    resting = (contact > _CONTACT_THRESHOLD).to(slip)[..., None]
-    slip = slip * resting
-    count = (slip != 0).sum(2).to(slip)
-    drift = slip.sum(2) / (count + 1e-4)
-    return (root.mT @ (moved - drift)[..., None])[..., 0]
-
-
 def _refine(
     network: WhamNetwork,
     context: Tensor,
@@ -328,9 +304,11 @@ def _refine(
     autocast: _Autocast,
 ) -> tuple[Tensor, Tensor]:
     root = rotation_6d_to_matrix(root_6d)[:, 1:]
-    corrected = reset_velocity(root, velocity, feet, contact)
-    motion = feet_world[:, 1:] - feet_world[:, :-1]
-    motion = torch.cat([torch.zeros_like(feet_world[:, :1]), motion], 1) * _REFINER_FPS
+    everybody = torch.ones(len(root), dtype=torch.bool, device=root.device)
+    no_step = first_frames(everybody, root.shape[1])
+    steps = foot_steps(feet, feet[:, 0])
+    corrected = held_velocity(root, velocity, steps, contact, no_step)
+    motion = foot_steps(feet_world, feet_world[:, 0]) * FRAME_RATE
     weighted = (motion * contact[..., None]).flatten(2)
     refiner = network.trajectory_refiner.refiner
     inputs = torch.cat([context, weighted, root_6d[:, 1:], corrected], -1)

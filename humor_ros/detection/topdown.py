@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 import cv2
@@ -11,14 +12,14 @@ from numpy.typing import NDArray
 from humor_ros.detection.boxes import check_boxes, check_image
 from humor_ros.detection.coco import NUM_KEYPOINTS
 from humor_ros.detection.crops import Crop, PixelGrid
-from humor_ros.types import Array, Image
+from humor_ros.types import Array, Detection, Image
 
 __all__ = [
     "COCO_PREFIX_SETS",
+    "TopDownDetector",
     "decode_heat_maps",
     "decode_simcc",
     "normalise_rgb",
-    "refine_by_crops",
 ]
 
 Float32 = NDArray[np.float32]
@@ -43,42 +44,51 @@ def normalise_rgb(
     return np.ascontiguousarray(((scaled - mean) / std).transpose(2, 0, 1))
 
 
-def refine_by_crops(
-    image_bgr: Image,
-    boxes_xyxy: Array,
-    quarter_turns: Sequence[int] | None,
-    *,
-    input_size: tuple[int, int],
-    grid: PixelGrid,
-    network: Callable[[Float32], tuple[Array, Array]],
-) -> Array:
-    """Runs a top-down network on the person in each box.
+class TopDownDetector(ABC):
+    """What detectors that read a crop of each person share.
 
-    Args:
-        image_bgr: (H, W, 3) uint8.
-        boxes_xyxy: (N, 4) tight boxes, pixels.
-        quarter_turns: as for ``Detector.refine``.
-        input_size: width and height of the network's input.
-        grid: where the network places its input pixels.
-        network: (N, 3, h, w) normalised crops to ((N, 17, 2) places in [0, 1] of the crop,
-            (N, 17) confidence).
-
-    Returns:
-        (N, 17, 3) key-points, pixels of the image and confidence in [0, 1].
+    Attributes:
+        people: finds people in a checked image.
+        input_size: width and height of the pose network's input.
+        grid: where that network places its input pixels.
     """
-    check_image(image_bgr)
-    boxes, turns = check_boxes(boxes_xyxy, quarter_turns)
-    if not len(boxes):
-        return np.zeros((0, NUM_KEYPOINTS, 3))
-    width, height = input_size
-    crops = [
-        Crop.around(box, padding=_PADDING, aspect=width / height, quarter_turns=turn)
-        for box, turn in zip(boxes, turns, strict=True)
-    ]
-    inputs = np.stack([normalise_rgb(c.cut(image_bgr, width, height, grid)) for c in crops])
-    places, confidence = network(inputs)
-    points = np.stack([crop.to_image(p) for crop, p in zip(crops, places, strict=True)])
-    return np.concatenate([points, np.clip(confidence, 0.0, 1.0)[..., None]], axis=-1)
+
+    people: Callable[[Image], list[Detection]]
+    input_size: tuple[int, int]
+    grid: PixelGrid
+
+    @abstractmethod
+    def run(self, crops: Float32) -> tuple[Array, Array]:
+        """The pose network: where joints are in crops.
+
+        Args:
+            crops: (N, 3, h, w) normalised.
+
+        Returns:
+            (N, 17, 2) places in [0, 1] of the crop and (N, 17) confidence.
+        """
+
+    def detect(self, image_bgr: Image) -> list[Detection]:
+        """Everybody in the image, best first; with key-points where they come for free."""
+        return self.people(check_image(image_bgr))
+
+    def refine(
+        self, image_bgr: Image, boxes_xyxy: Array, quarter_turns: Sequence[int] | None = None
+    ) -> Array:
+        """(N, 17, 3) key-points of the person in each of the (N, 4) boxes."""
+        check_image(image_bgr)
+        boxes, turns = check_boxes(boxes_xyxy, quarter_turns)
+        if not len(boxes):
+            return np.zeros((0, NUM_KEYPOINTS, 3))
+        width, height = self.input_size
+        crops = [
+            Crop.around(box, padding=_PADDING, aspect=width / height, quarter_turns=turn)
+            for box, turn in zip(boxes, turns, strict=True)
+        ]
+        inputs = [normalise_rgb(crop.cut(image_bgr, width, height, self.grid)) for crop in crops]
+        places, confidence = self.run(np.stack(inputs))
+        points = np.stack([crop.to_image(p) for crop, p in zip(crops, places, strict=True)])
+        return np.concatenate([points, np.clip(confidence, 0.0, 1.0)[..., None]], axis=-1)
 
 
 def decode_heat_maps(heat_maps: Float32, grid: PixelGrid) -> tuple[Array, Array]:

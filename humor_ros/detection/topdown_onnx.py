@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from humor_ros.detection.boxes import check_image
 from humor_ros.detection.coco import NUM_KEYPOINTS
 from humor_ros.detection.crops import MMPOSE_GRID, UDP_GRID
 from humor_ros.detection.detector import DetectorConfig
@@ -17,18 +15,18 @@ from humor_ros.detection.onnx_session import ModelFileError, open_session
 from humor_ros.detection.person_onnx import PersonOnnx
 from humor_ros.detection.topdown import (
     COCO_PREFIX_SETS,
+    TopDownDetector,
     decode_heat_maps,
     decode_simcc,
-    refine_by_crops,
 )
-from humor_ros.types import Array, Detection, Image
+from humor_ros.types import Array
 
 __all__ = ["TopDownOnnxDetector"]
 
 _DEFAULT_SIDES = (256, 192)  # height and width, where the file leaves them open
 
 
-class TopDownOnnxDetector:
+class TopDownOnnxDetector(TopDownDetector):
     """:class:`~humor_ros.detection.detector.Detector` of two ONNX files.
 
     The pose network takes (N, 3, H, W) RGB with ImageNet's mean and deviation. One output of
@@ -47,30 +45,9 @@ class TopDownOnnxDetector:
             raise ValueError("pose_path: the top-down detector needs the path of an .onnx file")
         self._path = Path(config.pose_path)
         self._session = open_session(self._path, threads=config.threads, providers=config.providers)
-        self._people = MoveNetMultiPose(config) if config.person_path is None else None
-        self._person = PersonOnnx(config) if config.person_path is not None else None
-        self._grid = UDP_GRID if config.heat_maps_udp else MMPOSE_GRID
+        self.people = MoveNetMultiPose(config) if config.person_path is None else PersonOnnx(config)
+        self.grid = UDP_GRID if config.heat_maps_udp else MMPOSE_GRID
         self._inspect()
-
-    def detect(self, image_bgr: Image) -> list[Detection]:
-        """Everybody in the image, best first; with key-points where MultiPose found them."""
-        check_image(image_bgr)
-        if self._person is not None:
-            return self._person(image_bgr)
-        return self._people(image_bgr) if self._people is not None else []
-
-    def refine(
-        self, image_bgr: Image, boxes_xyxy: Array, quarter_turns: Sequence[int] | None = None
-    ) -> Array:
-        """(N, 17, 3) key-points of the person in each of the (N, 4) boxes."""
-        return refine_by_crops(
-            image_bgr,
-            boxes_xyxy,
-            quarter_turns,
-            input_size=self._size,
-            grid=self._grid,
-            network=self._run,
-        )
 
     def _inspect(self) -> None:
         """Learns the layout from the file and one empty crop."""
@@ -85,7 +62,7 @@ class TopDownOnnxDetector:
             side if isinstance(side, int) else default
             for side, default in zip(shape[2:], _DEFAULT_SIDES, strict=True)
         )
-        self._input, self._size = inputs[0].name, (width, height)
+        self._input, self.input_size = inputs[0].name, (width, height)
         self._batched = not isinstance(shape[0], int)
         outputs = self._raw(np.zeros((1, 3, height, width), dtype=np.float32))
         shapes = [tuple(output.shape) for output in outputs]
@@ -101,15 +78,16 @@ class TopDownOnnxDetector:
                 f"can be used (of {', '.join(map(str, COCO_PREFIX_SETS))} key-points)"
             )
         if self._simcc:
-            self._grid = MMPOSE_GRID
+            self.grid = MMPOSE_GRID
 
-    def _run(self, crops: NDArray[np.float32]) -> tuple[Array, Array]:
+    def run(self, crops: NDArray[np.float32]) -> tuple[Array, Array]:
+        """As :meth:`TopDownDetector.run`."""
         batches = [crops] if self._batched else [crop[None] for crop in crops]
         parts = [self._raw(batch) for batch in batches]
         outputs = [np.concatenate(part)[:, :NUM_KEYPOINTS] for part in zip(*parts, strict=True)]
         if self._simcc:
             return decode_simcc(*outputs)
-        return decode_heat_maps(outputs[0], self._grid)
+        return decode_heat_maps(outputs[0], self.grid)
 
     def _raw(self, crops: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         return list(self._session.run(None, {self._input: crops}))

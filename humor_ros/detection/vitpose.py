@@ -7,7 +7,6 @@ torchvision.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from humor_ros.detection.boxes import check_image
 from humor_ros.detection.coco import NUM_KEYPOINTS
 from humor_ros.detection.crops import UDP_GRID
 from humor_ros.detection.detector import DetectorConfig
 from humor_ros.detection.movenet import MoveNetMultiPose
 from humor_ros.detection.onnx_session import ModelFileError
 from humor_ros.detection.person_onnx import detections_from_boxes
-from humor_ros.detection.topdown import decode_heat_maps, normalise_rgb, refine_by_crops
+from humor_ros.detection.topdown import TopDownDetector, decode_heat_maps, normalise_rgb
 from humor_ros.types import Array, Detection, Image
 
 __all__ = ["TransformersPerson", "VitPoseDetector"]
@@ -34,7 +32,7 @@ _DEFAULT_SIZE = {"height": 640, "width": 640}
 _COCO_EXPERT = 0  # ViTPose+ has an expert for each data set; the first is COCO
 
 
-class VitPoseDetector:
+class VitPoseDetector(TopDownDetector):
     """:class:`~humor_ros.detection.detector.Detector` of ViTPose (Xu et al., NeurIPS 2022).
 
     Boxes come from MoveNet MultiPose, or from RT-DETR or DETR in ``person_path``.
@@ -51,32 +49,14 @@ class VitPoseDetector:
         self._device = config.device
         self._model = _load("VitPoseForPoseEstimation", config.pose_path, config.device, "vitpose")
         height, width = self._model.config.backbone_config.image_size
-        self._size = (int(width), int(height))
+        self.input_size, self.grid = (int(width), int(height)), UDP_GRID
         self._experts = int(getattr(self._model.config.backbone_config, "num_experts", 1))
-        self._people: MoveNetMultiPose | TransformersPerson
-        if config.person_path is None:
-            self._people = MoveNetMultiPose(config)
-        else:
-            self._people = TransformersPerson(config)
-
-    def detect(self, image_bgr: Image) -> list[Detection]:
-        """Everybody in the image, best first; with key-points where MultiPose found them."""
-        return self._people(check_image(image_bgr))
-
-    def refine(
-        self, image_bgr: Image, boxes_xyxy: Array, quarter_turns: Sequence[int] | None = None
-    ) -> Array:
-        """(N, 17, 3) key-points of the person in each of the (N, 4) boxes."""
-        return refine_by_crops(
-            image_bgr,
-            boxes_xyxy,
-            quarter_turns,
-            input_size=self._size,
-            grid=UDP_GRID,
-            network=self._run,
+        self.people = (
+            MoveNetMultiPose(config) if config.person_path is None else TransformersPerson(config)
         )
 
-    def _run(self, crops: Float32) -> tuple[Array, Array]:
+    def run(self, crops: Float32) -> tuple[Array, Array]:
+        """As :meth:`TopDownDetector.run`."""
         import torch
 
         options = {}
@@ -85,7 +65,7 @@ class VitPoseDetector:
         with torch.inference_mode():
             output = self._model(torch.from_numpy(crops).to(self._device), **options)
         heat_maps = output.heatmaps[:, :NUM_KEYPOINTS].float().cpu().numpy()
-        return decode_heat_maps(heat_maps, UDP_GRID)
+        return decode_heat_maps(heat_maps, self.grid)
 
 
 class TransformersPerson:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import random
 
 import pytest
+from dds_domain import reserve_domain
 
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-#: One domain for a run; 1-100 stays clear of the ephemeral ports of Linux.
 # Messages check their fields, as they always do before Kilted.
 os.environ.setdefault("ROS_PYTHON_CHECK_FIELDS", "1")
-os.environ["ROS_DOMAIN_ID"] = os.environ.get(
-    "HUMOR_ROS_TEST_DOMAIN", str(random.SystemRandom().randint(1, 100))
-)
+# One domain for a run, so that two runs on one machine do not hear each other.
+os.environ["ROS_DOMAIN_ID"] = os.environ.get("HUMOR_ROS_TEST_DOMAIN") or reserve_domain()
 
 
 def missing_ros() -> str:
@@ -51,6 +49,14 @@ def rclpy_session():
     rclpy.init()
     yield rclpy
     rclpy.try_shutdown()
+
+
+@pytest.fixture
+def own_domain(monkeypatch):
+    """A domain beside that of the run, for programs that nobody else should hear."""
+    domain = reserve_domain()
+    monkeypatch.setenv("ROS_DOMAIN_ID", domain)
+    return domain
 
 
 @pytest.fixture

@@ -96,18 +96,19 @@ class SmootherHarness(NodeHarness):
         super().__init__(
             lambda overrides: SmootherNode(factory, parameter_overrides=overrides), values, outputs
         )
+        self.sent = 0
         self.humans = self.peer.create_publisher(HumanStates, "tracker/humans", output_qos())
         self.infos = self.peer.create_publisher(CameraInfo, "camera_info", output_qos())
 
     def activate(self):
-        assert self.do(self.node.start)
+        self.start()
         self.wait(lambda: self.humans.get_subscription_count() > 0)
-        self.wait(lambda: self.node._outputs._humans.get_subscription_count() > 0)
 
     def send(self, message=None, people=1, *, taken=True, **stamp):
         """Send one message; unless told not to, wait until it has been taken in."""
         if message is None:
             message = humans_message(self.next_stamp(**stamp), people)
+        self.sent += 1
         before = self.taken
         self.humans.publish(message)
         if taken:

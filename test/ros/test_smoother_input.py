@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 
 import numpy as np
 import pytest
@@ -141,16 +140,13 @@ def test_the_node_goes_on_after_everything_that_can_come(smoothing):
         h.send(humans_message(h._stamp_s - 0.2))
         h.send(humans_message(h.next_stamp(), 0))
         h.send(humans_message(h.next_stamp(), 0, world=""))  # a tracker that was stopped
-        counters = h.node._reporter.counters
         h.wait(lambda: "images_stamp_twice" in h.node._reporter.counters)
         h.wait(lambda: "images_stamp_reversed" in h.node._reporter.counters)
-        assert counters["people_not_finite"] == 2
+        assert h.node._reporter.counters["people_not_finite"] == 2
         h.wait_for_count("people_twice")
         h._stamp_s -= 500.0  # a clock that is set back
         h.send()
         h.wait(lambda: "resets" in h.node._reporter.counters)
         last = h.play(8)
         h.wait(lambda: any(m.header.stamp == last[0].header.stamp for m in h.smoothed))
-        assert h.node._worker is not None
-        assert time.monotonic() - h.node._worker.message_at_s < 60.0
         assert "smoothing_failed" not in h.node._reporter.counters

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import time
+import threading
 
 import numpy as np
 import pytest
 from fake_pipeline import FakePipeline
 from lifecycle_msgs.srv import GetState
+from node_harness import PATIENCE_S
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image, JointState
@@ -29,14 +30,14 @@ def test_an_image_becomes_a_person_on_every_output_with_the_images_stamp(harness
         assert states.header.frame_id == "cam"
         assert states.world_frame == "humor_world"
         assert (states.image_width, states.image_height) == (64, 48)
-        for topic in ("contacts", "joint_states", "markers"):
-            h.wait(lambda topic=topic: h.received[f"/tracker/{topic}"])
+        for topic in ("contacts", "joint_states"):
+            told = h.received[f"/tracker/{topic}"]
+            h.wait(lambda told=told: any(m.header.stamp == stamp for m in told))
+        drawn = h.received["/tracker/markers"]
+        h.wait(lambda: any(m.markers and m.markers[0].header.stamp == stamp for m in drawn))
         h.wait(lambda: any(m.transforms[0].header.stamp == stamp for m in h.received["/tf"]))
         assert h.received["/tracker/contacts"][-1].header.frame_id == "humor_world"
         assert len(h.received["/tracker/joint_states"][-1].position) == 69
-        for topic in ("contacts", "joint_states"):
-            stamps = [m.header.stamp for m in h.received[f"/tracker/{topic}"]]
-            h.wait(lambda stamps=stamps: stamps)
         assert states.humans[0].latency < 100.0
 
 
@@ -67,16 +68,13 @@ def test_people_hang_on_the_camera_when_asked(harness):
 
 def test_unheard_outputs_are_not_made(harness):
     with harness(outputs={}) as h:
-        assert h.node.start()
-        h.wait(lambda: h.images.get_subscription_count() > 0)
+        h.activate()
         calls = []
         for name in ("_humans", "_contacts", "_joints", "_markers", "_overlay"):
             publisher = getattr(h.node._outputs, name)
             publisher.publish = lambda message, name=name: calls.append(name)
         h.node._outputs._sender.send = lambda transforms: calls.append("tf")
-        while len(h.pipeline.stamps) < 3:
-            h.send_image()
-            time.sleep(0.02)
+        h.wait(lambda: h.node._worker.times.processed >= 3, again=h.send_image, every_s=0.02)
         assert calls == []
 
 
@@ -157,14 +155,16 @@ def test_rep155_topics_come_with_the_person_and_go_with_it(harness):
 
 
 def test_imu_samples_arrive_before_the_people_of_their_image_are_lifted(harness):
-    with harness({"imu.wait": 0.2}) as h:
+    with harness() as h:
         h.activate()
+        h.node._refresh = lambda: None  # the wait is longer than the parameter may be
+        h.node._worker.imu_wait_s = 60.0
         h.wait(lambda: h.imu.get_subscription_count() > 0)
         h.send_imu(h.next_stamp())
         h.wait(lambda: h.node._inputs.imu.received > 0)
         stamp = h.next_stamp()
         h.send_image(stamp)
-        time.sleep(0.02)
+        h.wait(lambda: h.pipeline.stamps)
         h.send_imu(stamp + 0.001)
         h.wait(lambda: h.pipeline.lifted)
         assert max(sample.stamp_s for sample in h.pipeline.samples) >= stamp
@@ -225,27 +225,32 @@ def test_camera_info_is_used_with_its_distortion_and_binning(harness):
 def test_the_newest_frame_wins_and_drops_are_counted(harness):
     with harness() as h:
         h.activate()
-        slow, observe = 0.3, h.pipeline.observe
+        observe, frames = h.pipeline.observe, h.node._inputs.frames
+        entered, go_on = threading.Event(), threading.Event()
 
         def dawdle(image, stamp_s):
-            time.sleep(slow)
+            entered.set()
+            assert go_on.wait(PATIENCE_S)
             return observe(image, stamp_s)
 
         h.pipeline.observe = dawdle
-        sent = []
-        for _ in range(12):
+        sent = [h.send_image()]
+        h.wait(entered.is_set)
+        for count in range(2, 6):
             sent.append(h.send_image())
-            time.sleep(0.03)
-        h.wait(lambda: h.pipeline.stamps and abs(h.pipeline.stamps[-1] - sent[-1]) < 1e-3)
-        assert len(h.pipeline.stamps) < 12
-        h.wait_for_count("images_dropped")
+            h.wait(lambda count=count: frames.received == count)
+        go_on.set()
+        h.wait(lambda: len(h.pipeline.stamps) == 2)
+        assert h.pipeline.stamps == pytest.approx([sent[0], sent[-1]], abs=1e-3)
+        h.wait_for_count("images_dropped", 3)
+        assert h.diagnostics()["images_dropped"] == "3"
 
 
 def test_deactivation_empties_the_outputs_and_the_node_can_start_again(harness):
     with harness() as h:
         h.activate()
         h.track(2)
-        h.node.trigger_deactivate()
+        h.do(h.node.trigger_deactivate)
         h.wait(lambda: h.received["/tracker/humans"][-1].humans == [])
         h.wait(
             lambda: any(
@@ -254,8 +259,8 @@ def test_deactivation_empties_the_outputs_and_the_node_can_start_again(harness):
             )
         )
         h.wait(lambda: h.images.get_subscription_count() == 0)
-        h.node.trigger_cleanup()
-        assert h.node.start()
+        h.do(h.node.trigger_cleanup)
+        h.start()
         h.wait(lambda: h.images.get_subscription_count() > 0)
         assert h.track(1).humans
 
@@ -265,7 +270,7 @@ def test_a_failing_configuration_leaves_the_node_alive_and_says_why(harness):
         raise FileNotFoundError("no WHAM weights at /nowhere; give the path of a weight file")
 
     with harness(factory=broken) as h:
-        assert not h.node.start()
+        assert not h.do(h.node.start)
         client = h.peer.create_client(GetState, "/tracker/get_state")
         h.wait(client.service_is_ready)
         future = client.call_async(GetState.Request())

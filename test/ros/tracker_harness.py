@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from fake_pipeline import FakePipeline
@@ -47,9 +45,8 @@ class TrackerHarness(NodeHarness):
         self.imu = self.peer.create_publisher(Imu, "imu", imu_qos())
 
     def activate(self):
-        assert self.node.start()
+        self.start()
         self.wait(lambda: self.images.get_subscription_count() > 0)
-        self.wait(lambda: self.node.count_subscribers("/tracker/humans") > 0)
 
     def send_image(self, stamp_s=None, picture=None, frame="cam", **changes):
         stamp_s = self.next_stamp() if stamp_s is None else stamp_s
@@ -75,15 +72,24 @@ class TrackerHarness(NodeHarness):
         self.infos.publish(message)
 
     def track(self, count=1, **image):
-        """Send images one by one until ``count`` more states have come; returns the last."""
+        """Send images until ``count`` of them have been answered, one after the other.
+
+        An image may be lost or replaced by a newer one, so that it is sent again with the next
+        stamp; states of images that were sent before do not count.
+
+        Returns:
+            The first states that came of the last image.
+        """
         for _ in range(count):
-            before = len(self.received["/tracker/humans"])
-            deadline = time.monotonic() + 20
-            while len(self.received["/tracker/humans"]) == before:
-                assert time.monotonic() < deadline, "no human states came"
-                self.send_image(**image)
-                for _ in range(10):
-                    if len(self.received["/tracker/humans"]) > before:
-                        break
-                    time.sleep(0.02)
-        return self.received["/tracker/humans"][-1]
+            heard, sent = len(self.received["/tracker/humans"]), []
+
+            def answers(heard=heard, sent=sent):
+                told = self.received["/tracker/humans"][heard:]
+                return [m for m in told if m.world_frame and m.header.stamp in sent]
+
+            def send(sent=sent):
+                sent.append(stamp_from_seconds(self.send_image(**image)))
+
+            self.wait(answers, again=send)
+            first = answers()[0]
+        return first

@@ -22,7 +22,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -166,14 +166,6 @@ class PublishedMethod:
         with torch.no_grad():
             energies.append(float(self.energy(frames)))
         return energies, count, seconds
-
-
-@dataclass
-class Timed:
-    """Costs of the published method."""
-
-    evaluations: float = 0.0
-    seconds: float = 0.0
 
 
 def solve(

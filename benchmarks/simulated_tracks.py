@@ -49,7 +49,6 @@ class SimulatedClip:
         rotations: (T, 24, 3, 3) true joint rotations, the root's in the world.
         contacts9: (T, 9) true contacts of HuMoR's joints.
         betas: (10,) true shape.
-        hidden: (T,) frames in which nothing of the person was seen.
     """
 
     name: str
@@ -60,7 +59,6 @@ class SimulatedClip:
     rotations: NDArray[np.float64]
     contacts9: NDArray[np.bool_]
     betas: NDArray[np.float64]
-    hidden: NDArray[np.bool_]
 
 
 def simulate(
@@ -244,7 +242,6 @@ def _clip(
         rotations=world,
         contacts9=contacts,
         betas=betas[0].double().numpy(),
-        hidden=hidden.numpy(),
     )
 
 

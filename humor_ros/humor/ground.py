@@ -13,10 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["DEFAULT_PLANE", "PriorFrame", "plane_from_point", "plane_to_point", "prior_frame"]
-
-#: Ground that the published fit of videos starts from where none is known: 0.5 m below the camera.
-DEFAULT_PLANE = (0.0, -1.0, 0.0, -0.5)
+__all__ = ["PriorFrame", "plane_from_point", "plane_to_point", "prior_frame"]
 
 
 def plane_to_point(plane: Tensor) -> Tensor:

@@ -26,14 +26,12 @@ class Minimum:
 
     Attributes:
         energies: total at the start and after every outer iteration.
-        evaluations: calls of the objective.
         terms: unweighted energies at the end.
         diverged: whether the energy was not finite at the start or after an iteration; the
             variables are then those of the last iteration at which it was.
     """
 
     energies: tuple[float, ...]
-    evaluations: int
     terms: dict[str, float]
     diverged: bool
 
@@ -70,11 +68,8 @@ def minimise(
         history_size=100,
         line_search_fn="strong_wolfe",
     )
-    evaluations = 0
 
     def closure() -> Tensor:
-        nonlocal evaluations
-        evaluations += 1
         optimiser.zero_grad()
         total = objective(variables).total
         if not bool(torch.isfinite(total)):
@@ -103,7 +98,7 @@ def minimise(
         tensor.grad = None
     with torch.no_grad():
         terms = {name: float(term) for name, term in objective(variables).terms.items()}
-    return Minimum(tuple(energies), evaluations, terms, diverged)
+    return Minimum(tuple(energies), terms, diverged)
 
 
 @torch.no_grad()

@@ -56,15 +56,6 @@ class CameraMotionEstimator:
         self._begin()
 
     @property
-    def latest_imu_stamp(self) -> float | None:
-        """Newest IMU stamp held, on the images' clock, seconds; None without samples.
-
-        A caller that can wait a few milliseconds waits until this reaches its image.
-        """
-        latest = self._reference.imu.latest_stamp_s
-        return None if latest is None else latest + self._visual.offset_s
-
-    @property
     def hears_imu(self) -> bool:
         """Whether samples of a usable IMU have come; may be read from another thread."""
         return bool(self._reference.imu.samples)

@@ -1,4 +1,4 @@
-"""Weights of the published losses, for each stage as published (spec of WHAM, section 6)."""
+"""Weights of the published losses; ``config/train`` holds those of each stage."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 from humor_ros.field_checks import AT_LEAST_0, check_fields, one_of
 
-__all__ = ["STAGE1", "STAGE2", "STAGE2_BEDLAM", "PublishedLossWeights"]
+__all__ = ["PublishedLossWeights"]
 
 
 @dataclass(frozen=True)
@@ -47,28 +47,3 @@ class PublishedLossWeights:
         numbers = [entry.name for entry in fields(self) if entry.name != "velocity_bound"]
         check_fields(self, AT_LEAST_0, *numbers)
         check_fields(self, one_of("batch", "window"), "velocity_bound")
-
-
-STAGE1 = PublishedLossWeights()
-STAGE2 = PublishedLossWeights(
-    total=60.0,
-    pose=1.0,
-    betas=0.0,
-    keypoints2d=3.0,
-    keypoints3d=6.0,
-    keypoints3d_network=6.0,
-    cascade=0.05,
-    camera=0.01,
-    camera_from_epoch=0,
-)
-STAGE2_BEDLAM = PublishedLossWeights(
-    total=60.0,
-    pose=3.0,
-    betas=0.0,
-    keypoints2d=5.0,
-    keypoints3d=5.0,
-    keypoints3d_network=5.0,
-    cascade=0.05,
-    camera=0.01,
-    camera_from_epoch=0,
-)

@@ -7,7 +7,7 @@ by :meth:`WhamState.select`; nothing is hidden in the network.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -108,10 +108,6 @@ class WhamState:
     def clone(self) -> WhamState:
         """A deep copy."""
         return WhamState(**{name: tensor.clone() for name, tensor in self.tensors().items()})
-
-    def with_translation(self, translation: Tensor) -> WhamState:
-        """The same people standing elsewhere: (P, 3) metres, y-down world."""
-        return replace(self, translation=translation.to(self.translation))
 
     def save(self, path: str | Path) -> None:
         """Write all people to one flat ``.npz`` file (no pickle)."""

@@ -12,10 +12,32 @@ from humor_ros.training.published_config import (
     PublishedDataConfig,
     PublishedOptimConfig,
 )
-from humor_ros.training.published_loss_weights import STAGE1, STAGE2, STAGE2_BEDLAM
+from humor_ros.training.published_loss_weights import PublishedLossWeights
 from humor_ros.wham.config import FULL_SIZE
 
 FOLDER = Path(__file__).parents[2] / "config" / "train"
+STAGE2 = PublishedLossWeights(
+    total=60.0,
+    pose=1.0,
+    betas=0.0,
+    keypoints2d=3.0,
+    keypoints3d=6.0,
+    keypoints3d_network=6.0,
+    cascade=0.05,
+    camera=0.01,
+    camera_from_epoch=0,
+)
+STAGE2_BEDLAM = PublishedLossWeights(
+    total=60.0,
+    pose=3.0,
+    betas=0.0,
+    keypoints2d=5.0,
+    keypoints3d=5.0,
+    keypoints3d_network=5.0,
+    cascade=0.05,
+    camera=0.01,
+    camera_from_epoch=0,
+)
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("wham_published_*.yaml")), ids=lambda p: p.name)
@@ -31,7 +53,7 @@ def test_stage_1_is_published_and_the_default() -> None:
     config = load("stage1")
     assert config == PublishedConfig()
     assert config.network == FULL_SIZE
-    assert config.loss == STAGE1
+    assert config.loss == PublishedLossWeights()
     factors = [config.optim.rate_factor(epoch) for epoch in (0, 59, 60, 79, 80, 99)]
     assert factors == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
 

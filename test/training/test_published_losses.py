@@ -10,9 +10,18 @@ import pytest
 import torch
 
 from humor_ros.training.losses import PublishedPrediction, PublishedTruth, published_losses
-from humor_ros.training.published_loss_weights import STAGE1, STAGE2, STAGE2_BEDLAM
+from humor_ros.training.published_config import PublishedConfig
 
-STAGES = {"stage1": STAGE1, "stage2": STAGE2, "stage2_b": STAGE2_BEDLAM}
+FOLDER = Path(__file__).parents[2] / "config" / "train"
+STAGES = {
+    name: PublishedConfig.load(FOLDER / f"wham_published_{file}.yaml").loss
+    for name, file in (
+        ("stage1", "stage1"),
+        ("stage2", "stage2"),
+        ("stage2_b", "stage2_bedlam"),
+    )
+}
+STAGE1, STAGE2 = STAGES["stage1"], STAGES["stage2"]
 NAMES = {
     "pose": "pose",
     "betas": "betas",

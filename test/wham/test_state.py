@@ -74,9 +74,3 @@ def test_another_file_is_refused_by_name(tmp_path: Path) -> None:
     np.savez(path, a=np.zeros(3))
     with pytest.raises(ValueError, match=r"other\.npz is not a WHAM state of format"):
         WhamState.load(path)
-
-
-def test_moving_a_person_moves_only_the_refined_position() -> None:
-    moved = STATE.with_translation(torch.ones(5, 3))
-    assert moved.translation.tolist() == [[1.0, 1.0, 1.0]] * 5
-    assert torch.equal(moved.translation_unrefined, STATE.translation_unrefined)

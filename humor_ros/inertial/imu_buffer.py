@@ -37,11 +37,6 @@ class ImuBuffer:
         self.added_since_image = 0
 
     @property
-    def latest_stamp_s(self) -> float | None:
-        """Stamp of the newest sample kept, on the images' clock, or None."""
-        return self.samples[-1].stamp_s if self.samples else None
-
-    @property
     def suspects(self) -> bool:
         """Whether samples from another time are held back until more of them have come."""
         return bool(self._suspects)

@@ -207,17 +207,20 @@ def test_a_slow_solver_does_not_hold_the_stream_up(smoothing):
         h.activate()
         h.play(3)
         smoother = h.node._parts.smoother
-        begin, go_on = smoother.begin_hop, threading.Event()
+        begin, begun, go_on = smoother.begin_hop, threading.Event(), threading.Event()
 
         def slow():
             hop = begin()
             if hop is not None:
                 solve = hop.solve
-                hop.solve = lambda: (go_on.wait(PATIENCE_S), solve())
+                hop.solve = lambda: (begun.set(), go_on.wait(PATIENCE_S), solve())
             return hop
 
         smoother.begin_hop = slow
-        h.play(48)
+        h.play(11)
+        h.wait(begun.is_set)
+        h.wait_for_count("camera_assumed")  # worse things are told first
+        h.play(34)
         h.wait(lambda: len(h.smoothed) >= 25)
         h.wait(lambda: smoother.waiting <= 0.6 * 30 + 2)
         assert h.node._worker.hops.processed == 0  # nothing was solved all the time

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from humor_cases import SMOOTH, make_network
 from track_cases import arrays_of, chosen, person, track_of
 from typer.testing import CliRunner
 
@@ -26,19 +25,6 @@ from humor_ros.io.track_file import TrackFile
 from humor_ros.weight_files import CheckpointError
 
 FAST = WindowConfig(frames=12, hop=6, lag=4, iterations=1, cold_iterations=2)
-
-
-@pytest.fixture(scope="module")
-def free_body() -> BodyModel:
-    return BodyModel.load()
-
-
-@pytest.fixture(scope="module")
-def small() -> HumorNetwork:
-    network = make_network(SMOOTH).float()
-    network.decoder.net[-1].weight.mul_(0.02)
-    network.decoder.net[-1].bias.mul_(0.02)
-    return network
 
 
 def assert_whole(result: SmoothedTrack, rows: int) -> None:

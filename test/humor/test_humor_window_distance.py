@@ -34,11 +34,6 @@ SMALL = (SHARE - 1.0) / 0.0516
 
 
 @pytest.fixture(scope="module")
-def free_body() -> BodyModel:
-    return BodyModel.load()
-
-
-@pytest.fixture(scope="module")
 def packaged() -> HumorNetwork:
     return load_prior().network
 

@@ -26,11 +26,6 @@ FRAMES = 110
 CHANGE = 40
 
 
-@pytest.fixture(scope="module")
-def free_body() -> BodyModel:
-    return BodyModel.load()
-
-
 @pytest.fixture
 def smoother(free_body: BodyModel) -> OnlineSmoother:
     return OnlineSmoother(None, free_body, OnlineConfig(FAST, max_people=2, max_lag_s=1.0))

@@ -21,11 +21,6 @@ FAST = WindowConfig(frames=14, hop=4, lag=3, iterations=1, cold_iterations=1)
 MOST_S = 11 / 30
 
 
-@pytest.fixture(scope="module")
-def free_body() -> BodyModel:
-    return BodyModel.load()
-
-
 class SlowMachine:
     """Gives images in their own time, on which a hop takes a given time."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from humor_cases import SMOOTH, make_network
 from stream_cases import image_of, stream_of
 from track_cases import UPRIGHT, person
 
@@ -23,19 +22,6 @@ from humor_ros.humor.window_body import SolverBody
 from humor_ros.humor.window_config import WindowConfig
 
 QUICK = OutlookConfig(0.5, 0.1, ForecastConfig(samples=3))
-
-
-@pytest.fixture(scope="module")
-def free_body() -> BodyModel:
-    return BodyModel.load()
-
-
-@pytest.fixture(scope="module")
-def small() -> HumorNetwork:
-    network = make_network(SMOOTH).float()
-    network.decoder.net[-1].weight.mul_(0.02)
-    network.decoder.net[-1].bias.mul_(0.02)
-    return network
 
 
 def places(stamps: np.ndarray) -> list[float]:

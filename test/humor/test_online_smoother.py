@@ -22,11 +22,6 @@ FAST = WindowConfig(frames=14, hop=4, lag=3, iterations=1, cold_iterations=1)
 CONFIG = OnlineConfig(FAST, max_people=2, max_lag_s=1.0)
 
 
-@pytest.fixture(scope="module")
-def free_body() -> BodyModel:
-    return BodyModel.load()
-
-
 @pytest.fixture
 def smoother(free_body: BodyModel) -> OnlineSmoother:
     return OnlineSmoother(None, free_body, CONFIG)

@@ -18,7 +18,6 @@ from humor_ros.weight_files import existing_file, read_model
 __all__ = [
     "load_network",
     "load_published",
-    "load_safetensors",
     "read_metadata",
     "save_safetensors",
 ]
@@ -46,7 +45,7 @@ def load_network(path: str | Path) -> HumorNetwork:
         CheckpointError: it cannot be read, or is not a HuMoR.
     """
     path = existing_file(path, _FILES.what)
-    return load_safetensors(path) if path.suffix == ".safetensors" else load_published(path)
+    return _FILES.load(path) if path.suffix == ".safetensors" else load_published(path)
 
 
 def load_published(path: str | Path) -> HumorNetwork:
@@ -93,16 +92,6 @@ def save_safetensors(
         return half and tensor.dim() > 1 and not name.endswith((".net.0.weight", ".direct"))
 
     _FILES.save(network, network.config.to_dict(), path, half=can_be_halved, metadata=metadata)
-
-
-def load_safetensors(path: str | Path) -> HumorNetwork:
-    """Read :func:`save_safetensors` back, in evaluation mode and float32.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        CheckpointError: it cannot be read, or its header or tensors do not fit.
-    """
-    return _FILES.load(path)
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:

@@ -21,7 +21,6 @@ __all__ = [
     "load_network",
     "load_published",
     "load_regressors",
-    "load_safetensors",
     "read_metadata",
     "read_published",
     "save_safetensors",
@@ -61,7 +60,7 @@ def load_network(path: str | Path) -> WhamNetwork:
         CheckpointError: it cannot be read, or is not a WHAM network.
     """
     path = existing_file(path, _FILES.what)
-    return load_safetensors(path) if path.suffix == ".safetensors" else load_published(path)
+    return _FILES.load(path) if path.suffix == ".safetensors" else load_published(path)
 
 
 def load_published(path: str | Path) -> WhamNetwork:
@@ -116,16 +115,6 @@ def save_safetensors(
     """
     config = network.config.to_dict()
     _FILES.save(network, config, path, half=lambda name, tensor: half, metadata=metadata)
-
-
-def load_safetensors(path: str | Path) -> WhamNetwork:
-    """Read :func:`save_safetensors` back, in evaluation mode and float32.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        CheckpointError: it cannot be read, or its header or tensors do not fit.
-    """
-    return _FILES.load(path)
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:

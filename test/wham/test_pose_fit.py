@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from humor_ros.body import BodyModel
 from humor_ros.wham import pose_fit
-from humor_ros.wham.checkpoint import load_safetensors, save_safetensors
+from humor_ros.wham.checkpoint import load_network, save_safetensors
 from humor_ros.wham.config import WhamConfig
 from humor_ros.wham.network import WhamNetwork
 from humor_ros.wham.pose_fit import FITTED_JOINTS, FITTED_POINTS, PoseCorrection, fit_pose
@@ -141,7 +141,7 @@ def test_weights_carry_how_they_err(tmp_path):
     network = WhamNetwork(replace(config, pose_error=True))
     network.pose_error.copy_(torch.from_numpy(POSE_ERROR))
     save_safetensors(network, tmp_path / "weights.safetensors", half=True)
-    again = load_safetensors(tmp_path / "weights.safetensors")
+    again = load_network(tmp_path / "weights.safetensors")
     torch.testing.assert_close(
         again.pose_error.double(), torch.from_numpy(POSE_ERROR), atol=1e-4, rtol=0
     )

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from humor_ros.detection.detector import DetectorConfig
+from humor_ros.detection.detector_config import DetectorConfig
 from humor_ros.detection.onnx_session import ModelFileError, open_session
 from humor_ros.detection.topdown import normalise_rgb
 from humor_ros.types import Array, Detection, Image

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from humor_ros.detection.coco import NUM_KEYPOINTS
 from humor_ros.detection.crops import MMPOSE_GRID, UDP_GRID
-from humor_ros.detection.detector import DetectorConfig
+from humor_ros.detection.detector_config import DetectorConfig
 from humor_ros.detection.movenet import MoveNetMultiPose
 from humor_ros.detection.onnx_session import ModelFileError, open_session
 from humor_ros.detection.person_onnx import PersonOnnx

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from humor_ros.detection.coco import NUM_KEYPOINTS
 from humor_ros.detection.crops import UDP_GRID
-from humor_ros.detection.detector import DetectorConfig
+from humor_ros.detection.detector_config import DetectorConfig
 from humor_ros.detection.movenet import MoveNetMultiPose
 from humor_ros.detection.onnx_session import ModelFileError
 from humor_ros.detection.person_onnx import detections_from_boxes

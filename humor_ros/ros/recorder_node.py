@@ -121,9 +121,13 @@ class RecorderNode(Node):
     def _write(self, topic: str, connection: Connection, data: bytes) -> None:
         received_ns = self.get_clock().now().nanoseconds
         with self._lock:
-            if self._writer is not None:
-                self._writer.write(connection, received_ns, data)
-                self.counts[topic] += 1
+            if self._writer is None:
+                return
+            self._writer.write(connection, received_ns, data)
+            self.counts[topic] += 1
+            first = self.counts[topic] == 1
+        if first:
+            self.get_logger().info(f"recording {topic}")
 
 
 def main(args: list[str] | None = None) -> None:

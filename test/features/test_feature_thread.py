@@ -18,7 +18,7 @@ from humor_ros.wham.correction import Correction
 from humor_ros.wham.history import advance_branch, begin_branch
 from humor_ros.wham.stream_config import StreamConfig
 
-PATIENCE_S = 20.0
+PATIENCE_S = 120.0
 
 
 class Gate:

@@ -29,6 +29,8 @@ from humor_ros.ros.recording import Recording
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 HERE = Path(__file__).parent
 FRAMES = 45
+#: For programs to start and to end on the slowest and busiest machine, seconds.
+PATIENCE_S = 300.0
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +55,8 @@ def environment():
     return result
 
 
-def wait(condition, timeout_s=90.0):
-    deadline = time.monotonic() + timeout_s
+def wait(condition):
+    deadline = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline, "timed out"
         time.sleep(0.05)
@@ -75,17 +77,26 @@ def test_a_video_goes_from_player_to_tracker_to_recorder(
     peer = rclpy_session.create_node("listener")
     heard = []
     peer.create_subscription(HumanStates, "/tracker/humans", heard.append, 10)
+    log = tmp_path / "recorder.log"
     with ProcessGroup(environment) as group:
         group.start("tracker", [sys.executable, str(HERE / "fake_tracker_main.py")])
-        group.start("recorder", node_command("recorder_node", recorder))
+        group.start("recorder", node_command("recorder_node", recorder), log)
         group.start("player", node_command("player_node", player))
 
-        def heard_enough():
+        def recorded_all():  # the recorder may be the last to be there
             rclpy_session.spin_once(peer, timeout_sec=0.1)
-            return len(heard) > 100 and heard[-1].camera_motion == "imu" and not group.ended()
+            assert not group.ended(), log.read_text()
+            text = log.read_text()
+            return all(f"recording {topic}\n" in text for topic in topics)
 
-        wait(heard_enough)
-        codes = group.stop()
+        def heard_for_long(since):
+            rclpy_session.spin_once(peer, timeout_sec=0.1)
+            return len(heard) > since + 100 and heard[-1].camera_motion == "imu"
+
+        wait(recorded_all)
+        count = len(heard)
+        wait(lambda: heard_for_long(count))
+        codes = group.stop(PATIENCE_S)
     peer.destroy_node()
     assert codes == {"tracker": 0, "recorder": 0, "player": 0}
     assert heard[-1].humans[0].id == "abcde"
@@ -128,15 +139,14 @@ def test_a_program_that_cannot_start_says_why_in_one_line(environment, module, p
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 2
     assert reason in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
 
 
-def test_the_demo_tracks_people_in_a_real_video(shared, tmp_path, monkeypatch):
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(1 + (os.getpid() + 50) % 100))
+def test_the_demo_tracks_people_in_a_real_video(shared, tmp_path, own_domain):
     result = run_demo(DemoSettings(shared / "data" / "eval" / "cam01.mp4", tmp_path, rate=0.25))
     assert result.tracked
     assert result.camera_motion == "imu"
@@ -150,8 +160,7 @@ def test_the_demo_names_a_video_that_is_missing(tmp_path):
         run_demo(DemoSettings(tmp_path / "none.mp4", tmp_path / "out"))
 
 
-def test_the_demo_tells_why_the_tracker_failed(video, tmp_path, monkeypatch):
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(1 + (os.getpid() + 25) % 100))
+def test_the_demo_tells_why_the_tracker_failed(video, tmp_path, own_domain):
     settings = DemoSettings(video, tmp_path / "out", weights=tmp_path / "none.safetensors")
     with pytest.raises(DemoFailed, match=r"weights_path.*none\.safetensors"):
         run_demo(settings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 
@@ -22,6 +21,8 @@ from humor_ros.ros.tracker_watch import TrackerFailed, wait_until_active
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 STATUS = "motion smoothing"
+#: For a program to start, to work and to end on the slowest and busiest machine, seconds.
+PATIENCE_S = 300.0
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def command(**parameters):
         {
             "autostart": True,
             "camera_info_timeout": 0.0,
-            "max_lag": 20.0,
+            "max_lag": 30.0,
             "window.frames": 14,
             "window.hop": 4,
             "window.lag": 3,
@@ -58,7 +59,7 @@ def test_people_of_another_process_come_back_refined_and_foreseen(
     log = tmp_path / "log"
     with ProcessGroup(environment) as group:
         process = group.start("smoother", command(), log)
-        deadline = time.monotonic() + 180.0
+        deadline = time.monotonic() + PATIENCE_S
         stamp_s = time.time()
 
         def enough():
@@ -75,7 +76,7 @@ def test_people_of_another_process_come_back_refined_and_foreseen(
                 humans.publish(sent[-1])
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGINT)
-        process.wait(30)
+        process.wait(PATIENCE_S)
     peer.destroy_node()
     assert process.returncode == 0
     assert "Traceback" not in log.read_text()
@@ -89,11 +90,9 @@ def test_people_of_another_process_come_back_refined_and_foreseen(
     assert forecast.capsules
 
 
-def test_a_smoother_that_cannot_be_configured_says_why(environment, tmp_path, monkeypatch):
-    domain = str(1 + (os.getpid() + 75) % 100)
-    monkeypatch.setenv("ROS_DOMAIN_ID", domain)
-    with ProcessGroup(environment | {"ROS_DOMAIN_ID": domain}) as group:
+def test_a_smoother_that_cannot_be_configured_says_why(own_domain, environment, tmp_path):
+    with ProcessGroup(environment | {"ROS_DOMAIN_ID": own_domain}) as group:
         path = tmp_path / "none.safetensors"
         group.start("smoother", command(weights_path=str(path)), tmp_path / "log")
         with pytest.raises(TrackerFailed, match=r"the smoother cannot.*none\.safetensors"):
-            wait_until_active(60.0, node_name="smoother", status=STATUS)
+            wait_until_active(PATIENCE_S, node_name="smoother", status=STATUS)

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from humor_ros.weight_files import read_arrays
 
 __all__ = ["WhamState"]
 
@@ -125,14 +126,7 @@ class WhamState:
             FileNotFoundError: there is no such file.
             ValueError: the file is not a complete WHAM state.
         """
-        path = Path(path)
-        if not path.is_file():
-            raise FileNotFoundError(f"no WHAM state at {path}")
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-        except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
-            raise ValueError(f"{path} is not a readable WHAM state ({error})") from error
+        arrays = read_arrays(path, "a WHAM state (.npz)")
         if str(arrays.pop("format", "")) != _FORMAT:
             raise ValueError(f"{path} is not a WHAM state of format {_FORMAT}; save it anew")
         names = {field.name for field in fields(cls)}

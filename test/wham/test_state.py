@@ -55,7 +55,7 @@ def test_a_truncated_file_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "state.npz"
     STATE.save(path)
     path.write_bytes(path.read_bytes()[:500])
-    with pytest.raises(ValueError, match=r"state\.npz is not a readable WHAM state"):
+    with pytest.raises(ValueError, match=r"state\.npz cannot be read as a WHAM state"):
         WhamState.load(path)
 
 

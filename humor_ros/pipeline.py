@@ -31,6 +31,7 @@ from humor_ros.features.feature_thread import FeatureThread
 from humor_ros.features.online import FeatureConfig, load_extractor
 from humor_ros.geometry import PinholeCamera
 from humor_ros.human_names import person_name
+from humor_ros.image_check import check_image
 from humor_ros.inertial import BackgroundPoints, CameraMotionEstimator, InertialConfig
 from humor_ros.inertial.background_tracker import BackgroundConfig, BackgroundTracker
 from humor_ros.inertial.imu_watch import ImuWatch, ImuWatchConfig
@@ -410,16 +411,10 @@ class TrackingPipeline:
 
     def _check(self, image_bgr: Image, stamp_s: float) -> bool:
         """Refuse what cannot be used; True where the clock has started anew."""
-        if (
-            not isinstance(image_bgr, np.ndarray)
-            or image_bgr.dtype != np.uint8
-            or image_bgr.ndim != 3
-            or image_bgr.shape[2] != 3
-            or min(image_bgr.shape[:2]) < 1
-        ):
-            shape = getattr(image_bgr, "shape", None)
-            dtype = getattr(image_bgr, "dtype", type(image_bgr).__name__)
-            self._reject("bad_image", f"image_bgr must be (H, W, 3) uint8, got {shape} {dtype}")
+        try:
+            check_image(image_bgr)
+        except ValueError as error:
+            self._reject("bad_image", str(error))
         if not math.isfinite(stamp_s):
             self._reject("bad_stamp", f"stamp_s must be finite, got {stamp_s}")
         if self._stamp_s is not None and stamp_s <= self._stamp_s:

@@ -7,37 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from humor_ros.detection.coco import COCO_SIGMAS
-from humor_ros.types import Array, Image
+from humor_ros.types import Array
 
 __all__ = [
     "box_centre",
     "box_iou",
     "box_size",
     "check_boxes",
-    "check_image",
     "keypoint_box",
     "keypoint_similarity",
     "person_score",
 ]
-
-
-def check_image(image_bgr: Image) -> Image:
-    """Returns ``image_bgr`` if it is a (H, W, 3) uint8 array with at least one pixel.
-
-    Raises:
-        ValueError: naming the argument, what was expected and what came.
-    """
-    if not isinstance(image_bgr, np.ndarray):
-        raise ValueError(f"image_bgr: expected a NumPy array, got {type(image_bgr).__name__}")
-    if image_bgr.dtype != np.uint8:
-        raise ValueError(
-            f"image_bgr: expected dtype uint8, got {image_bgr.dtype}; convert to 8-bit BGR"
-        )
-    if image_bgr.ndim != 3 or image_bgr.shape[2] != 3:
-        raise ValueError(f"image_bgr: expected shape (H, W, 3), got {image_bgr.shape}")
-    if 0 in image_bgr.shape:
-        raise ValueError(f"image_bgr: the image is empty, shape {image_bgr.shape}")
-    return image_bgr
 
 
 def check_boxes(

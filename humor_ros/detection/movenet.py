@@ -11,12 +11,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from humor_ros.detection.boxes import check_boxes, check_image
+from humor_ros.detection.boxes import check_boxes
 from humor_ros.detection.coco import NUM_KEYPOINTS
 from humor_ros.detection.crops import Crop, PixelGrid
 from humor_ros.detection.detector_config import DetectorConfig
 from humor_ros.detection.multipose_decode import decode_multipose
 from humor_ros.detection.onnx_session import open_session
+from humor_ros.image_check import check_image
 from humor_ros.types import Array, Detection, Image
 
 __all__ = ["ASSETS", "MoveNetCrop", "MoveNetDetector", "MoveNetMultiPose"]

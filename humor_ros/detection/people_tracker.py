@@ -13,13 +13,14 @@ import numpy as np
 
 from humor_ros.detection.appearance import torso_appearance
 from humor_ros.detection.association import assign, match_cost
-from humor_ros.detection.boxes import box_iou, check_image, person_score
+from humor_ros.detection.boxes import box_iou, person_score
 from humor_ros.detection.crop_check import Verdict, judge, silence_outside
 from humor_ros.detection.crossings import CrossingWatch
 from humor_ros.detection.detector import Detector
 from humor_ros.detection.duplicates import Claim, find_losers, is_double, is_same_body
 from humor_ros.detection.followed_person import FollowedPerson
 from humor_ros.detection.tracker_config import PeopleTrackerConfig
+from humor_ros.image_check import check_image
 from humor_ros.types import Array, Detection, Image, Track
 
 __all__ = ["PeopleTracker"]

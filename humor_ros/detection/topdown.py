@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from humor_ros.detection.boxes import check_boxes, check_image
+from humor_ros.detection.boxes import check_boxes
 from humor_ros.detection.coco import NUM_KEYPOINTS
 from humor_ros.detection.crops import Crop, PixelGrid
+from humor_ros.image_check import check_image
 from humor_ros.types import Array, Detection, Image
 
 __all__ = [

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from humor_ros.image_check import check_image
 from humor_ros.types import Array, Image
 
 __all__ = [
@@ -153,16 +154,6 @@ def crop_people(image_bgr: Image, boxes: ArrayLike, size: int = CROP_SIZE) -> ND
     for row, rectangle in enumerate(corners):
         crops[row] = normalise(cut_out(image_rgb, rectangle, size))
     return crops
-
-
-def check_image(image_bgr: Image) -> None:
-    """Raise ValueError unless the image is (H, W, 3) uint8 with at least one pixel."""
-    shape, dtype = getattr(image_bgr, "shape", None), getattr(image_bgr, "dtype", None)
-    if shape is None or len(shape) != 3 or shape[2] != 3 or dtype != np.uint8 or 0 in shape:
-        raise ValueError(
-            f"image_bgr must be (height, width, 3) of uint8 with at least one pixel, got {dtype} "
-            f"of shape {shape}"
-        )
 
 
 def _checked_shape(boxes: ArrayLike) -> Array:

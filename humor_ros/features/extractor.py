@@ -9,11 +9,12 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from humor_ros.features.crop import check_image, crop_people, usable_boxes
+from humor_ros.features.crop import crop_people, usable_boxes
 from humor_ros.features.decoder import N_BETAS, N_CAMERA
 from humor_ros.features.network import Hmr2Encoder
 from humor_ros.features.packed import is_packed, pack
 from humor_ros.features.values import EncoderOutput
+from humor_ros.image_check import check_image
 from humor_ros.types import Image
 
 __all__ = ["FeatureExtractor", "ImageFeatures"]

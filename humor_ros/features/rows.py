@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from humor_ros.features.crop import check_image, crop_people, usable_boxes
+from humor_ros.features.crop import crop_people, usable_boxes
 from humor_ros.features.extractor import FeatureExtractor, ImageFeatures
+from humor_ros.image_check import check_image
 from humor_ros.types import Image
 
 __all__ = ["EncodedRows", "encode_rows"]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humor_ros.geometry.camera import PinholeCamera
+from humor_ros.image_check import check_image
 from humor_ros.types import Array, Image, TrackingState
 from humor_ros.viewer.canvas import blend, disc, label, ring
 from humor_ros.viewer.figure import draw_figure
@@ -64,12 +65,8 @@ def draw_overlay(
     Raises:
         ValueError: if the image is not (H, W, 3) uint8.
     """
-    if image_bgr.ndim != 3 or image_bgr.shape[2] != 3 or image_bgr.dtype != np.uint8:
-        raise ValueError(
-            f"image_bgr must be (H, W, 3) uint8, got {image_bgr.shape} {image_bgr.dtype}"
-        )
     colors = colors or PersonColors()
-    image = image_bgr.copy()
+    image = check_image(image_bgr).copy()
     size = max(1.0, image.shape[0] / 480.0) if size is None else size
     for person in sorted(people, key=lambda human: -float(human.root_position_camera[2])):
         color = colors.of(person.person_id)

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from humor_ros.detection.boxes import (
     box_iou,
     check_boxes,
-    check_image,
     keypoint_box,
     keypoint_similarity,
     person_score,
@@ -56,20 +55,6 @@ def test_box_of_keypoints_leaves_out_the_unseen():
     keypoints[:4, :2] = [(0, 0), (0, 100), (100, 0), (100, 100)]
     keypoints[16] = (900.0, 900.0, 0.05)
     np.testing.assert_array_equal(keypoint_box(keypoints), [0, 0, 100, 100])
-
-
-@pytest.mark.parametrize(
-    ("image", "said"),
-    [
-        (np.zeros((4, 4, 3), np.float64), "float64"),
-        (np.zeros((4, 4), np.uint8), r"\(4, 4\)"),
-        (np.zeros((4, 0, 3), np.uint8), "empty"),
-        ("picture", "str"),
-    ],
-)
-def test_a_wrong_image_is_named(image, said):
-    with pytest.raises(ValueError, match=f"image_bgr.*{said}"):
-        check_image(image)
 
 
 @pytest.mark.parametrize("boxes", [[[0, 0, np.nan, 1]], [[5, 0, 1, 1]], [[0, 0, 1]]])

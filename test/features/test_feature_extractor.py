@@ -124,7 +124,7 @@ def test_boxes_of_another_shape_are_an_error(extract):
 
 
 def test_an_image_of_floats_is_an_error(encoder, image):
-    with pytest.raises(ValueError, match=r"image_bgr must be .* of uint8"):
+    with pytest.raises(ValueError, match=r"image_bgr must be .* uint8, got .* float32"):
         FeatureExtractor(encoder).extract(image.astype(np.float32), BOXES)
 
 

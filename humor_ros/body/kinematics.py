@@ -2,29 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from humor_ros.body.skeleton import SMPL_PARENTS
+from humor_ros.types import Array
 
-__all__ = ["global_rotations", "local_rotations"]
+__all__ = ["global_rotations", "joint_ancestors", "local_rotations", "tree_levels"]
 
 
-def _levels() -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
-    """Joints by depth, each level with the places of its parents within the level above."""
-    depth = [0] * len(SMPL_PARENTS)
-    for joint, parent in enumerate(SMPL_PARENTS[1:], start=1):
-        depth[joint] = depth[parent] + 1
+def tree_levels(
+    parents: Sequence[int],
+) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
+    """Joints by depth below the root, each level with its parents' places in the one above.
+
+    Args:
+        parents: of each joint; that of the root, joint 0, is not read.
+    """
     above: tuple[int, ...] = (0,)
-    levels = []
-    for level in range(1, max(depth) + 1):
-        joints = tuple(joint for joint, value in enumerate(depth) if value == level)
-        levels.append((joints, tuple(above.index(SMPL_PARENTS[joint]) for joint in joints)))
+    levels: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
+    while True:
+        joints = tuple(j for j in range(1, len(parents)) if parents[j] in above)
+        if not joints:
+            return tuple(levels)
+        levels.append((joints, tuple(above.index(parents[j]) for j in joints)))
         above = joints
-    return tuple(levels)
 
 
-_LEVELS = _levels()
+def joint_ancestors(parents: Sequence[int]) -> Array:
+    """(J, J): entry (i, j) is 1 where joint i is j or above it, so that i moves j.
+
+    Args:
+        parents: of each joint, none after its child; that of the root, joint 0, is not read.
+    """
+    matrix = np.eye(len(parents))
+    for joint, parent in enumerate(parents[1:], start=1):
+        matrix[:, joint] += matrix[:, parent]
+    return matrix
+
+
+_LEVELS = tree_levels(SMPL_PARENTS)
 _ORDER = (0, *(joint for joints, _ in _LEVELS for joint in joints))
 #: Where each joint stands when the levels are laid end to end.
 _PLACE = tuple(_ORDER.index(joint) for joint in range(len(SMPL_PARENTS)))

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from humor_ros.body.kinematics import joint_ancestors
 from humor_ros.body.skeleton import SMPL_PARENTS
 from humor_ros.body.smpl_arrays import NUM_BETAS, SmplArrays
 from humor_ros.types import Array
@@ -79,7 +80,7 @@ class PointOperator:
 
         arrows = np.concatenate((joints[:1], bones, summed))
         pose_arrows = np.concatenate((np.zeros((_NUM_JOINTS, *pose_summed.shape[1:])), pose_summed))
-        ancestors = _ancestors()
+        ancestors = joint_ancestors(SMPL_PARENTS)
         arrows_to_points = np.zeros((_NUM_JOINTS + pairs, _NUM_JOINTS + len(regressor)))
         arrows_to_points[:_NUM_JOINTS, :_NUM_JOINTS] = ancestors
         arrows_to_points[:_NUM_JOINTS, _NUM_JOINTS:] = ancestors @ masses.T
@@ -95,12 +96,3 @@ class PointOperator:
 def _coordinate_major(arrows: Array) -> Array:
     """(K, 3, features) to (features, 3 K)."""
     return np.ascontiguousarray(arrows.transpose(2, 1, 0).reshape(arrows.shape[2], -1))
-
-
-def _ancestors() -> Array:
-    """(24, 24): entry (i, j) is 1 where joint i is j or above it, so bone i moves joint j."""
-    matrix = np.eye(_NUM_JOINTS)
-    for joint, parent in enumerate(SMPL_PARENTS):
-        if parent >= 0:
-            matrix[:, joint] += matrix[:, parent]
-    return matrix

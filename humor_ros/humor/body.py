@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from humor_ros.body.kinematics import global_rotations
+from humor_ros.body.kinematics import global_rotations, joint_ancestors
 from humor_ros.body.skeleton import SMPL_PARENTS
 from humor_ros.humor.state import NUM_JOINTS
 from humor_ros.weight_files import CheckpointError, read_arrays
@@ -101,7 +101,7 @@ class HumorBody(nn.Module):
             "_weights": weights,
             "_joint_template": regressor @ plain["v_template"],
             "_joint_shapedirs": np.einsum("jv,vcb->jcb", regressor, plain["shapedirs"]),
-            "_ancestors": _ancestors(),
+            "_ancestors": np.ascontiguousarray(joint_ancestors(SMPL_PARENTS[:NUM_JOINTS]).T),
             "_identity": np.eye(3),
         }
         for name, value in values.items():
@@ -257,11 +257,3 @@ def _carriers(parents: list[int]) -> list[int]:
     for joint, parent in enumerate(parents):
         carriers.append(joint if joint < NUM_JOINTS else carriers[parent])
     return carriers
-
-
-def _ancestors() -> NDArray[np.float64]:
-    """(22, 22): entry (j, i) is 1 where joint i is j or above it."""
-    matrix = np.eye(NUM_JOINTS)
-    for joint, parent in enumerate(SMPL_PARENTS[1:NUM_JOINTS], start=1):
-        matrix[joint] += matrix[parent]
-    return matrix

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from humor_ros.body.kinematics import tree_levels
 from humor_ros.body.skeleton import SMPL_PARENTS
 from humor_ros.humor.packed import PackedState
 from humor_ros.humor.state import NUM_JOINTS
@@ -20,21 +21,7 @@ from humor_ros.humor.state import NUM_JOINTS
 __all__ = ["RigidBones"]
 
 _PARENTS = SMPL_PARENTS[:NUM_JOINTS]
-
-
-def _levels() -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
-    """Joints by depth below the root, each level with its parents' places in the one above."""
-    above: tuple[int, ...] = (0,)
-    levels: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
-    while True:
-        joints = tuple(j for j in range(1, NUM_JOINTS) if _PARENTS[j] in above)
-        if not joints:
-            return tuple(levels)
-        levels.append((joints, tuple(above.index(_PARENTS[j]) for j in joints)))
-        above = joints
-
-
-_LEVELS = _levels()
+_LEVELS = tree_levels(SMPL_PARENTS[:NUM_JOINTS])
 #: Joints level by level without the root, and where each joint then stands (root first).
 _ORDER = tuple(joint for joints, _ in _LEVELS for joint in joints)
 _PLACE = tuple((0, *_ORDER).index(joint) for joint in range(NUM_JOINTS))

@@ -19,6 +19,7 @@ __all__ = [
     "BONE_PARENTS",
     "CONTACT_JOINTS",
     "CONTACT_NAMES",
+    "FEET_CONTACTS",
     "FRAME_RATE",
     "INPUT_SIZE",
     "NUM_CONTACTS",
@@ -37,6 +38,8 @@ CONTACT_NAMES = (
 )
 #: SMPL joint of each contact.
 CONTACT_JOINTS = (0, 4, 5, 7, 8, 10, 11, 20, 21)
+#: Which of them are ankles and toes.
+FEET_CONTACTS = (3, 4, 5, 6)
 #: Where each joint's bone starts in the bone lengths; the collars hang from the neck (12).
 BONE_PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 12, 12, 13, 14, 16, 17, 18, 19)
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 from humor_ros.humor.networks import HumorNetwork
 from humor_ros.humor.packed import PackedState, pivot_of
 from humor_ros.humor.rollout import RollOut, roll_out
-from humor_ros.humor.state import CONTACT_JOINTS, FRAME_RATE, MotionState
+from humor_ros.humor.state import CONTACT_JOINTS, FEET_CONTACTS, FRAME_RATE, MotionState
 from humor_ros.training.humor_noise import disturbed, resized, sizes
 from humor_ros.training.humor_transitions import TransitionLibrary, TransitionWindow, mirrored
 
@@ -24,7 +24,6 @@ __all__ = ["RollOutChase", "chase_terms"]
 
 #: A person farther than this from the recording after a piece starts anew.
 _FARTHEST_M = 1.5
-_FEET_CONTACTS = (3, 4, 5, 6)
 #: Errors below a centimetre count as squares.
 _SOFT_M = 0.01
 
@@ -163,8 +162,8 @@ def chase_terms(rolled: RollOut, window: TransitionWindow) -> dict[str, Tensor]:
     share = flat.mean().clamp_min(1e-6)
     logits = own.parts()["contacts"]
     entropy = functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
-    resting = labels[:, 1:, _FEET_CONTACTS] * labels[:, :-1, _FEET_CONTACTS]
-    feet = [CONTACT_JOINTS[k] for k in _FEET_CONTACTS]
+    resting = labels[:, 1:, FEET_CONTACTS] * labels[:, :-1, FEET_CONTACTS]
+    feet = [CONTACT_JOINTS[contact] for contact in FEET_CONTACTS]
     moved = _length(world[:, 1:, feet] - world[:, :-1, feet], 0.001) * FRAME_RATE
     return {
         "root": _length(world[:, :, 0, :2] - truth[:, :, 0, :2], _SOFT_M).mean(),

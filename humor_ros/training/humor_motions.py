@@ -18,7 +18,14 @@ from torch import Tensor
 
 from humor_ros.geometry.rotation import rotation_6d_to_matrix
 from humor_ros.humor.body import HumorBody
-from humor_ros.humor.state import FRAME_RATE, NUM_CONTACTS, NUM_JOINTS, MotionState
+from humor_ros.humor.state import (
+    CONTACT_JOINTS,
+    FEET_CONTACTS,
+    FRAME_RATE,
+    NUM_CONTACTS,
+    NUM_JOINTS,
+    MotionState,
+)
 from humor_ros.training.humor_config import HumorDataConfig
 from humor_ros.training.mocap import ZUP_TO_YDOWN, MocapLibrary
 from humor_ros.training.synthesis_config import DataConfig
@@ -26,8 +33,8 @@ from humor_ros.training.synthesis_config import DataConfig
 __all__ = ["ClipTable", "MocapMotions", "MotionSource", "RecordedStates", "differentiated"]
 
 _CHUNK = 16_384
-#: Ankles and toes, and their columns among the nine contacts.
-_FEET, _FEET_CONTACTS = (7, 8, 10, 11), (3, 4, 5, 6)
+#: Ankles and toes.
+_FEET = [CONTACT_JOINTS[contact] for contact in FEET_CONTACTS]
 #: Collars, shoulders, elbows and wrists.
 _ARMS = [13, 14, 16, 17, 18, 19, 20, 21]
 _LEG_BONES = ((1, 4), (4, 7), (2, 5), (5, 8))
@@ -259,11 +266,11 @@ class MocapMotions:
         """(C,) what brings resting feet back to the height that they have in the default shape."""
         none = torch.zeros_like(betas[:1])
         rest = self.body.rest_joints(torch.cat((none, betas)))[:, 0]
-        feet = list(_FEET)
+        feet = _FEET
         own = self._joints(betas[clip], root - rest[1:][clip], rotations)
         default = self._joints(none.expand(len(clip), -1), position - rest[0], rotations)
         heights = own[:, feet, 2] - default[:, feet, 2]
-        resting = contacts[:, list(_FEET_CONTACTS)]
+        resting = contacts[:, list(FEET_CONTACTS)]
         summed = torch.zeros(len(betas), 2).index_add_(
             0, clip, torch.stack(((heights * resting).sum(1), resting.sum(1)), dim=1)
         )

@@ -15,7 +15,13 @@ from torch import Tensor
 
 from humor_ros.humor.networks import HumorNetwork
 from humor_ros.humor.rollout import roll_out
-from humor_ros.humor.state import BONE_PARENTS, FRAME_RATE, MotionState
+from humor_ros.humor.state import (
+    BONE_PARENTS,
+    CONTACT_JOINTS,
+    FEET_CONTACTS,
+    FRAME_RATE,
+    MotionState,
+)
 from humor_ros.training.humor_losses import divergence, run_transitions
 from humor_ros.training.humor_transitions import TransitionLibrary, TransitionWindow
 
@@ -29,8 +35,7 @@ __all__ = [
 ]
 
 _MM = 1000.0
-_FEET = (7, 8, 10, 11)
-_FEET_CONTACTS = (3, 4, 5, 6)
+_FEET = [CONTACT_JOINTS[contact] for contact in FEET_CONTACTS]
 _SECOND, _TWO_SECONDS = int(FRAME_RATE), int(2 * FRAME_RATE)
 
 
@@ -101,7 +106,7 @@ def transition_scores(network: HumorNetwork, library: TransitionLibrary) -> dict
     labels = window.contacts[flat] > 0.5
     said = guess.parts()["contacts"][flat] > 0
     scores["contact_accuracy"] = float((said == labels).float().mean())
-    scores["contact_f1"] = _f1(said[..., _FEET_CONTACTS], labels[..., _FEET_CONTACTS])
+    scores["contact_f1"] = _f1(said[..., FEET_CONTACTS], labels[..., FEET_CONTACTS])
     often = labels.float().mean(dim=(0, 1))
     scores["contact_majority"] = float(torch.maximum(often, 1 - often).mean())
     return scores
@@ -153,8 +158,8 @@ def roll_out_scores(network: HumorNetwork, at: Starts) -> dict[str, float]:
         if steps >= step:
             scores[f"bone_{label}_mm"] = float(grown[:, step - 1].abs().mean()) * _MM
     flat = window.flat > 0
-    resting = logits[flat][..., _FEET_CONTACTS] > 0
-    labels = window.contacts[flat][..., _FEET_CONTACTS] > 0.5
+    resting = logits[flat][..., FEET_CONTACTS] > 0
+    labels = window.contacts[flat][..., FEET_CONTACTS] > 0.5
     scores["sliding_mm"] = _sliding(rolled.joints[flat], resting)
     scores["true_sliding_mm"] = _sliding(truth[flat], labels)
     near = slice(0, _SECOND)

@@ -12,11 +12,12 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from torch import multiprocessing
 
-__all__ = ["BatchSource", "StepBatches", "batch_of_step", "batches_ahead"]
+__all__ = ["SEED_STRIDE", "BatchSource", "StepBatches", "batch_of_step", "batches_ahead"]
 
 _Batch = TypeVar("_Batch", covariant=True)
 _AHEAD = 4
-_SEED_STRIDE = 1_000_003
+#: Steps of runs with neighbouring seeds do not share their chance.
+SEED_STRIDE = 1_000_003
 
 
 class BatchSource(Protocol[_Batch]):
@@ -28,7 +29,7 @@ class BatchSource(Protocol[_Batch]):
 
 def batch_of_step(source: BatchSource[_Batch], size: int, seed: int, step: int) -> _Batch:
     """Batch number ``step`` of the run with this seed."""
-    generator = torch.Generator().manual_seed(seed * _SEED_STRIDE + step)
+    generator = torch.Generator().manual_seed(seed * SEED_STRIDE + step)
     return source.batch(size, generator)
 
 

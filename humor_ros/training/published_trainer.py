@@ -13,7 +13,7 @@ from humor_ros.body.model import BodyModel
 from humor_ros.training.curves import Curves
 from humor_ros.training.loop import TrainingLoop
 from humor_ros.training.losses import published_losses
-from humor_ros.training.prefetch import StepBatches
+from humor_ros.training.prefetch import SEED_STRIDE, StepBatches
 from humor_ros.training.published_config import PublishedConfig
 from humor_ros.training.published_forward import predict_clips, true_clips
 from humor_ros.training.published_mixture import ClipSource
@@ -26,8 +26,6 @@ from humor_ros.wham.network import WhamNetwork
 
 __all__ = ["PublishedTrainer"]
 
-#: Steps of runs with neighbouring seeds do not share their chance.
-_SEED_STRIDE = 1_000_003
 _VALIDATION_SEED = 1000
 _INTEGRATOR = "integrator."
 #: The published loss is large: its gradients leave float16 at the usual first factor of 65536.
@@ -129,7 +127,7 @@ class PublishedTrainer(TrainingLoop[WhamNetwork]):
     def loss_terms(self) -> tuple[dict[str, Tensor], Tensor]:
         """Of :func:`~humor_ros.training.losses.published_losses`."""
         batch = self._batches.at(self.step).to(self.device)
-        torch.manual_seed(self.config.seed * _SEED_STRIDE + self.step)
+        torch.manual_seed(self.config.seed * SEED_STRIDE + self.step)
         answer = predict_clips(
             self.network,
             self.bodies["neutral"],

@@ -16,7 +16,6 @@ from humor_ros.detection.boxes import (
     box_centre,
     box_iou,
     box_size,
-    keypoint_similarity,
 )
 from humor_ros.detection.followed_person import FollowedPerson
 from humor_ros.detection.tracker_config import PeopleTrackerConfig
@@ -26,7 +25,6 @@ __all__ = ["assign", "detection_similarity", "match_cost"]
 
 #: Cost of a pair that must not be matched.
 FORBIDDEN = 1e3
-_TOLERANCE = 2.0
 _BOX_WEIGHT = 0.8
 _SURE_COLOURS, _SURE_REACH = 0.8, 2.0
 
@@ -36,9 +34,7 @@ def detection_similarity(person: FollowedPerson, detection: Detection) -> float:
     overlap = float(box_iou(detection.box_xyxy[None], person.box_xyxy[None])[0, 0])
     if detection.keypoints is None:
         return overlap
-    points = keypoint_similarity(
-        detection.keypoints, person.reference, person.motion.size, tolerance=_TOLERANCE
-    )
+    points = person.likeness(detection.keypoints, person.reference)
     return max(points, _BOX_WEIGHT * overlap)
 
 

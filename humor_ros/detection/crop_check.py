@@ -10,7 +10,6 @@ from humor_ros.detection.boxes import (
     box_centre,
     box_size,
     keypoint_box,
-    keypoint_similarity,
     person_score,
 )
 from humor_ros.detection.followed_person import FollowedPerson
@@ -22,7 +21,6 @@ __all__ = ["Verdict", "judge", "silence_outside"]
 _UNSUPPORTED_STEP = 0.06
 _UNSUPPORTED_CEILING = 0.5
 _STOLEN_MARGIN = 0.25
-_TOLERANCE = 2.0
 
 
 class Verdict(Enum):
@@ -71,13 +69,7 @@ def judge(
     allowed = config.max_centre_jump + config.reach_speed * max(unseen_s - 0.1, 0.0)
     if jump > allowed or not config.min_size_ratio < ratio < config.max_size_ratio:
         return Verdict.JUMPED
-    own = _fit(person, keypoints)
-    if any(_fit(other, keypoints) > own + _STOLEN_MARGIN for other in others):
+    own = person.likeness(keypoints)
+    if any(other.likeness(keypoints) > own + _STOLEN_MARGIN for other in others):
         return Verdict.STOLEN
     return Verdict.PERSON
-
-
-def _fit(person: FollowedPerson, keypoints: Array) -> float:
-    return keypoint_similarity(
-        keypoints, person.motion.keypoints, person.motion.size, tolerance=_TOLERANCE
-    )

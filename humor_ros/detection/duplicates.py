@@ -19,7 +19,6 @@ Claim = tuple[FollowedPerson, Array]
 #: A detection this like a person who already has one is the same person twice.
 _SAME_PERSON = 0.3
 _SAME_BOX = 0.7
-_TOLERANCE = 2.0
 _UNKNOWN_COLOURS = 0.5
 
 
@@ -63,9 +62,7 @@ def is_double(person: FollowedPerson, detection: Detection) -> bool:
 def _suitability(
     image: Image, person: FollowedPerson, keypoints: Array, config: PeopleTrackerConfig
 ) -> float:
-    pose = keypoint_similarity(
-        keypoints, person.motion.keypoints, person.motion.size, tolerance=_TOLERANCE
-    )
+    pose = person.likeness(keypoints)
     colours = None
     if config.use_appearance:
         colours = appearance_similarity(person.appearance, torso_appearance(image, keypoints))

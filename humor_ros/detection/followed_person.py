@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from humor_ros.detection.boxes import keypoint_box, person_score
+from humor_ros.detection.boxes import keypoint_box, keypoint_similarity, person_score
 from humor_ros.detection.coco import NUM_KEYPOINTS, TORSO
 from humor_ros.detection.keypoint_motion import KeypointMotion
 from humor_ros.detection.left_right import mend_left_right
@@ -18,6 +18,8 @@ from humor_ros.types import Array, Track, TrackingState
 __all__ = ["FollowedPerson"]
 
 _APPEARANCE_GAIN = 0.2
+#: Factor on COCO's spreads where key-points of two images are compared.
+_TOLERANCE = 2.0
 #: A joint this far off its prediction (sizes, and standard deviations) is a teleport.
 _TELEPORT_SIZES = 0.12
 _TELEPORT_SPREADS = 4.0
@@ -94,6 +96,11 @@ class FollowedPerson:
     def reference(self) -> Array:
         """(17, 3) best knowledge now: measured key-points, else predicted ones."""
         return self.keypoints if self.measured else self.motion.keypoints
+
+    def likeness(self, keypoints: Array, own: Array | None = None) -> float:
+        """Similarity of (17, 3) key-points with ``own``, or with the predicted ones, in [0, 1]."""
+        own = self.motion.keypoints if own is None else own
+        return keypoint_similarity(keypoints, own, self.motion.size, tolerance=_TOLERANCE)
 
     def predict(self, interval_s: float) -> None:
         """Moves on to the next image."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,19 @@ settings.register_profile(
 settings.load_profile("any_machine")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.hookimpl(trylast=True)  # after the terminal has its writer
+def pytest_configure(config: pytest.Config) -> None:
+    """Let commands say the same in every terminal and service.
+
+    They write plainly, in lines that are not broken within the path of a temporary folder.
+    """
+    writer = config.get_terminal_writer()
+    writer.fullwidth = writer.fullwidth  # pytest's own lines stay as they are
+    for name in ("FORCE_COLOR", "PY_COLORS", "CLICOLOR_FORCE", "GITHUB_ACTIONS"):
+        os.environ.pop(name, None)
+    os.environ |= {"COLUMNS": "400", "TERM": "dumb"}
 
 
 @pytest.fixture(scope="session")

@@ -35,6 +35,7 @@ from humor_ros.image_check import check_image
 from humor_ros.inertial import BackgroundPoints, CameraMotionEstimator, InertialConfig
 from humor_ros.inertial.background_tracker import BackgroundConfig, BackgroundTracker
 from humor_ros.inertial.imu_watch import ImuWatch, ImuWatchConfig
+from humor_ros.late_images import LateImages
 from humor_ros.types import (
     Array,
     CameraMotion,
@@ -57,8 +58,6 @@ __all__ = ["FrameRejected", "Observation", "PipelineConfig", "TrackingPipeline"]
 
 _log = logging.getLogger(__name__)
 
-#: A step back in time of more than this is a restarted clock, not a late image.
-_RESTART_S = 1.0
 _NECK = SMPL_JOINT_NAMES.index("neck")
 #: SMPL joints and the COCO key-points whose confidence speaks for them.
 _JOINT_EVIDENCE: tuple[tuple[int, ...], ...] = (
@@ -178,6 +177,7 @@ class TrackingPipeline:
         self._given_camera: PinholeCamera | None = None
         self._camera: PinholeCamera | None = None
         self._stamp_s: float | None = None
+        self._late = LateImages()
         self._published: dict[int, HumanState] = {}
         self._counters: Counter[str] = Counter()
 
@@ -326,6 +326,7 @@ class TrackingPipeline:
                     every_image=self.inertial.lost_imu,
                 )
         self._stamp_s = stamp_s
+        self._late.forget()
         image = image_bgr if self._features is not None else None
         return Observation(stamp_s, tuple(tracks), camera, restarted, timings, image, background)
 
@@ -419,7 +420,7 @@ class TrackingPipeline:
             self._reject("bad_stamp", f"stamp_s must be finite, got {stamp_s}")
         if self._stamp_s is not None and stamp_s <= self._stamp_s:
             back_s = self._stamp_s - stamp_s
-            if back_s > _RESTART_S:
+            if self._late.starts_anew(stamp_s, self._stamp_s):
                 self._forget_images(f"image stamps went back by {back_s:.3f} s")
                 return True
             self._reject(

@@ -165,6 +165,30 @@ def test_a_clock_that_starts_anew_resets_the_tracks(weights: Path, stage: Stage)
     assert pipeline.counters["pipeline.resets"] == 1
 
 
+def test_a_clock_that_is_set_back_a_little_resets_the_tracks_after_ten_images(
+    weights: Path, stage: Stage
+) -> None:
+    pipeline = make(weights, stage)
+    before = {h.person_id for h in run(pipeline, frames(20))[-1].humans}
+    for stamp in frames(10):
+        with pytest.raises(FrameRejected, match="not after the last"):
+            pipeline.process(BLANK, stamp)
+    after = {h.person_id for h in run(pipeline, frames(8, 10.0 + 10 / 30))[-1].humans}
+    assert len(after) == 2
+    assert not before & after
+    assert pipeline.counters["pipeline.resets"] == 1
+    assert pipeline.counters["pipeline.rejected_stamp_not_newer"] == 10
+
+
+def test_late_images_between_newer_ones_reset_nothing(weights: Path, stage: Stage) -> None:
+    pipeline = make(weights, stage)
+    for stamp in frames(30):
+        pipeline.process(BLANK, stamp)
+        with pytest.raises(FrameRejected, match="not after the last"):
+            pipeline.process(BLANK, stamp - 0.4)
+    assert pipeline.counters.get("pipeline.resets", 0) == 0
+
+
 @pytest.mark.parametrize(
     "image",
     [np.zeros((0, 0, 3), np.uint8), np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), None],

@@ -39,14 +39,11 @@ from humor_ros.humor.window import HopReport, SlidingWindow, SmoothedFrames
 from humor_ros.humor.window_body import SolverBody
 from humor_ros.humor.window_config import WindowConfig
 from humor_ros.humor.window_values import WindowObservations
+from humor_ros.late_images import LateImages
 from humor_ros.types import HumanState, TrackingState
 
 __all__ = ["ImageRejected", "OnlineSmoother"]
 
-#: A step back in time of more than this is a restarted clock, not a late image.
-_RESTART_S = 1.0
-#: More images than this in a row, each later than the one before, are no late ones either.
-_LATE_IMAGES = 10
 #: A person who is in none of the images of this time is gone.
 _ABSENT_S = 0.5
 
@@ -104,7 +101,7 @@ class OnlineSmoother:
         self._closing: list[OnlinePerson] = []
         self._waiting: deque[_Waiting] = deque()
         self._paused_until_s = float("-inf")  # by the images' stamps
-        self._refused, self._refused_s = 0, float("-inf")  # images in a row, and the last stamp
+        self._late = LateImages()
 
     @property
     def people(self) -> list[OnlinePerson]:
@@ -142,10 +139,12 @@ class OnlineSmoother:
         """
         if self.newest is not None:
             back_s = self.newest.stamp_s - image.stamp_s
-            anew = back_s > _RESTART_S or image.world_frame != self.newest.world_frame
-            if anew or (back_s >= 0.0 and self._goes_on_before(image.stamp_s)):
+            late = back_s >= 0.0
+            if image.world_frame != self.newest.world_frame or (
+                late and self._late.starts_anew(image.stamp_s, self.newest.stamp_s)
+            ):
                 self.reset()
-            elif back_s >= 0.0:
+            elif late:
                 kind = "stamp_twice" if back_s == 0.0 else "stamp_reversed"
                 raise ImageRejected(
                     kind,
@@ -153,7 +152,7 @@ class OnlineSmoother:
                     "image; only later ones are taken",
                 )
         self.newest = image
-        self._refused, self._refused_s = 0, float("-inf")
+        self._late.forget()
         self.counts["images"] += 1
         entry = _Waiting(image)
         for human in image.humans:
@@ -166,14 +165,9 @@ class OnlineSmoother:
         self._close_absent(image.stamp_s)
         self._waiting.append(entry)
 
-    def _goes_on_before(self, stamp_s: float) -> bool:
-        """Whether earlier images come one after the other: a clock that was set, no late ones."""
-        self._refused = self._refused + 1 if stamp_s > self._refused_s else 1
-        self._refused_s = stamp_s
-        return self._refused > _LATE_IMAGES
-
     def close_all(self) -> None:
-        """Nobody is there any more: tell everything that waits."""
+        """Nobody is there any more, the stream has ended: tell everything that waits."""
+        self._late.expect_restart()
         for name in list(self._people):
             self._close(name)
 

@@ -95,6 +95,7 @@ class _Observed:
     frame: str
     picture: Picture
     started_s: float
+    resets: int  # of the pipeline up to this image
 
 
 class TrackingWorker:
@@ -125,7 +126,7 @@ class TrackingWorker:
         self._names = names
         self._outputs = outputs
         self._reporter = reporter
-        self._resets = pipeline.counters.get("pipeline.resets", 0)
+        self._resets = self._count_resets()
         self._stopping = threading.Event()
         self._observed: queue.Queue[_Observed] = queue.Queue(maxsize=1)
         self._threads = (
@@ -236,12 +237,12 @@ class TrackingWorker:
             self._pipeline.set_camera(camera)
         observation = self._pipeline.observe(picture, stamp_s)
         frame = self._names.camera(message.header.frame_id, self._camera.frame)
-        return _Observed(observation, message.header, frame, picture, start_s)
+        return _Observed(observation, message.header, frame, picture, start_s, self._count_resets())
 
     def _finish(self, observed: _Observed) -> None:
         stamp_s = seconds_from_stamp(observed.header.stamp)
         self._feed(observed.frame, stamp_s, time.monotonic())
-        self._note_reset()
+        self._note_reset(observed.resets)
         result = self._only_finite(self._pipeline.lift(observed.observation))
         latency_s = self._publish(result, observed.header, observed.frame, observed.picture)
         self.last_result = result
@@ -285,8 +286,11 @@ class TrackingWorker:
             if fault.kind not in known:
                 self._reporter.say(fault_name(fault), fault_message(fault))
 
-    def _note_reset(self) -> None:
-        resets = self._pipeline.counters.get("pipeline.resets", 0)
+    def _count_resets(self) -> int:
+        return self._pipeline.counters.get("pipeline.resets", 0)
+
+    def _note_reset(self, resets: int) -> None:
+        """Empty the outputs before the first image after a reset."""
         if resets == self._resets:
             return
         self._resets = resets
@@ -297,7 +301,7 @@ class TrackingWorker:
         self._inputs.forget_transforms()
         self._reporter.say(
             "clock_resets",
-            "topic image: stamps went back by more than a second (a bag that starts again, or a "
+            "topic image: stamps went back and go on from there (a bag that starts again, or a "
             "clock that was set); everybody is tracked anew",
         )
 

@@ -314,6 +314,18 @@ def test_a_clock_that_is_set_back_a_little_does_not_stop_the_stream(
     assert smoother.newest is back[10]
 
 
+def test_earlier_images_after_the_end_of_a_stream_are_another_one(
+    smoother: OnlineSmoother, free_body: BodyModel
+) -> None:
+    images = stream_of(person(free_body, 15))
+    run(smoother, images)
+    with pytest.raises(ImageRejected):
+        smoother.add(images[-1])
+    smoother.add(images[-3])
+    assert smoother.counts["resets"] == 1
+    assert smoother.newest is images[-3]
+
+
 def test_the_same_stamp_again_and_again_is_no_new_stream(
     smoother: OnlineSmoother, free_body: BodyModel
 ) -> None:

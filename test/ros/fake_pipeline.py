@@ -9,6 +9,7 @@ from synthetic_people import make_human, make_result
 
 from humor_ros.features.feature_report import FeatureStatus
 from humor_ros.geometry import PinholeCamera
+from humor_ros.late_images import LateImages
 from humor_ros.pipeline import FrameRejected
 from humor_ros.types import CameraMotionMode, TrackingState
 
@@ -52,6 +53,7 @@ class FakePipeline:
         self.fail_with = None
         self._counts = Counter()
         self._here = False
+        self._late = LateImages()
 
     @property
     def counters(self):
@@ -89,12 +91,13 @@ class FakePipeline:
             error, self.fail_with = self.fail_with, None
             raise error
         if self.stamps and stamp_s <= self.stamps[-1]:
-            if self.stamps[-1] - stamp_s > 1.0:
+            if self._late.starts_anew(stamp_s, self.stamps[-1]):
                 self.reset("stamps went back")
             else:
                 self._counts["rejected_stamp_not_newer"] += 1
                 raise FrameRejected("stamp_not_newer", "image stamp is not after the last one")
         self.stamps.append(stamp_s)
+        self._late.forget()
         height, width = image_bgr.shape[:2]
         self.shapes.append((width, height))
         self.camera = self.given_camera or PinholeCamera.assume(width, height)

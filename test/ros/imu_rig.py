@@ -91,12 +91,14 @@ class ImuRig(TrackerHarness):
     Args:
         parameters: of the tracker.
         attitude: time in seconds to camera->world.
+        image_s: time from image to image, in stamps.
     """
 
-    def __init__(self, parameters=None, attitude=wobble):
+    def __init__(self, parameters=None, attitude=wobble, image_s=IMAGE_S):
         values = {"imu.wait": 0.2, "background.budget": 1.0} | (parameters or {})
         super().__init__(values, factory=self._make)
         self.attitude = attitude
+        self.image_s = image_s
         self.scene = Scene()
         self._now_s = _START_S
         self._sent = 0
@@ -127,8 +129,8 @@ class ImuRig(TrackerHarness):
             hold_s: the IMU holds its samples back for so long at the end of which all come.
         """
         held, held_until_s = [], self._now_s + hold_s
-        for _ in range(round(seconds / IMAGE_S)):
-            self._now_s += IMAGE_S
+        for _ in range(round(seconds / self.image_s)):
+            self._now_s += self.image_s
             while self._next.stamp_s <= self._now_s + 0.012:
                 sample = self._next if change is None else change(self._next)
                 self._next = next(self._samples)
@@ -147,16 +149,22 @@ class ImuRig(TrackerHarness):
         self.wait(lambda: source.received >= self._sent)
 
     def show(self, stamp_s):
-        """One image, until the tracker is done with it."""
-        worker, done = self.node._worker, self.node._worker.times.processed
+        """One image, until the tracker is done with it, or has left it out."""
+        done = self.done
         picture = self.scene.picture(self.attitude(self._now_s))
         message = image_message(picture, Header(stamp=stamp_from_seconds(stamp_s), frame_id="cam"))
         self.wait(
-            lambda: worker.times.processed > done,
+            lambda: self.done > done,
             again=lambda: self.images.publish(message),
             every_s=2.0,
         )
         self.modes.append(self.mode)
+
+    @property
+    def done(self):
+        """Images that were processed or left out."""
+        left_out = self.node._reporter.counters.get("images_stamp_not_newer", 0)
+        return self.node._worker.times.processed + left_out
 
     @property
     def ids(self):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from humor_ros.msg import HumanStates
 from smoother_harness import FORECASTS, OUTPUTS, humans_message
 from visualization_msgs.msg import Marker
 
@@ -67,6 +68,18 @@ def test_a_bag_shorter_than_a_second_does_not_stop_the_stream(smoothing):
             last = h.play(28)
         h.wait(lambda: "resets" in h.node._reporter.counters)
         h.wait(lambda: h.smoothed and h.smoothed[-1].header.stamp == last[-1].header.stamp)
+
+
+def test_earlier_images_are_taken_at_once_from_a_tracker_that_has_started_anew(smoothing):
+    with smoothing({"forecast.enabled": False}) as h:
+        h.activate()
+        h.play(IMAGES)
+        h.send(HumanStates())  # as the tracker empties its outputs
+        h._stamp_s -= 0.5
+        sent = h.play(IMAGES)
+        h.wait(lambda: any(m.header.stamp == sent[0].header.stamp for m in h.smoothed))
+        h.wait(lambda: h.node._reporter.counters.get("resets") == 1)
+        assert "images_stamp_reversed" not in h.node._reporter.counters
 
 
 def test_a_loop_during_a_hop_drops_that_hop_alone(smoothing):

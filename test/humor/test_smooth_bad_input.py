@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from humor_ros.body import BodyModel, packaged_body_path
 from humor_ros.cli import app
+from humor_ros.commands import smooth
 from humor_ros.humor import HumorBody, MotionFitter, RotationVectorPose
 from humor_ros.humor.fit_config import PRESETS
 from humor_ros.humor.smoothing import smooth_by_fit
@@ -104,6 +105,39 @@ def test_the_published_fit_lives_through_bad_tracks(
     # Few and spoilt rows stay as the tracker has them.
     left = result.counts.rows_left_out + result.counts.short_segments
     assert (left > 0) == (spoil in (single, long_gap, duplicate, not_finite))
+
+
+def test_the_published_fit_takes_twenty_people(
+    free_body: BodyModel,
+    fitter: MotionFitter,
+    weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of whom some come late, some leave early, and one is hardly there."""
+    monkeypatch.setattr(smooth, "_fitter", lambda *_: fitter)  # of one step a stage
+    people = []
+    for index in range(20):
+        rows = person(free_body, FRAMES, name=f"aaaa{chr(97 + index)}", seed=index)
+        first, last = (index % 3, FRAMES - index % 2) if index < 19 else (6, FRAMES)
+        people.append(chosen(rows, slice(first, last)))
+    source, output = tmp_path / "in.npz", tmp_path / "out.npz"
+    np.savez(source, **arrays_of(*people))
+    given = ["smooth", str(source), "--output", str(output), "--weights", str(weights)]
+    result = CliRunner().invoke(app, [*given, "--method", "fit"])
+    assert result.exit_code == 0, result.output
+    assert "20 people" in result.output
+    before, written = TrackFile.read(source), TrackFile.read(output)
+    assert written["person_id"].tolist() == before["person_id"].tolist()
+    for index in range(20):
+        rows = written["person_id"] == f"aaaa{chr(97 + index)}"
+        root = written["root_position_world"][rows]
+        assert np.isfinite(root).all()
+        assert np.isfinite(written["joints_world"][rows]).all()
+        moved = np.linalg.norm(root - before["root_position_world"][rows], axis=1)
+        assert moved.max() < 0.5  # everybody stays at a place of their own
+        # Whoever has two frames alone is left as the tracker has it.
+        assert (moved.max() > 0.0) == (index < 19)
 
 
 @pytest.mark.parametrize("spoil", BAD)

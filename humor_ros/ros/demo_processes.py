@@ -34,7 +34,7 @@ _SMOOTHER_TOPICS = (
 )
 #: The largest height that is played; larger videos are made smaller.
 _MAX_HEIGHT = 720
-_START_TIMEOUT_S = 120.0
+_START_TIMEOUT_S = 300.0
 #: Where the processors are too few for all processes, smoothing ends some time after the video:
 #: the longest lag that the smoother knows, and how long it has from the last image on, seconds.
 _PATIENT_LAG_S = 30.0

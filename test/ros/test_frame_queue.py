@@ -24,10 +24,10 @@ def test_the_newest_frame_replaces_one_that_waits():
 def test_closing_wakes_the_worker():
     box = NewestFrame()
     taken = []
-    thread = threading.Thread(target=lambda: taken.append(box.take(30.0)))
+    thread = threading.Thread(target=lambda: taken.append(box.take(120.0)))
     thread.start()
     box.close()
-    thread.join(5)
+    thread.join(120.0)
     assert taken == [None]
 
 
@@ -45,7 +45,7 @@ def test_waiting_ends_with_the_sample_that_was_waited_for():
     assert queue.wait_until(1.0, 0.0)
     timer = threading.Timer(0.05, queue.put, (2.0, "b"))
     timer.start()
-    assert queue.wait_until(2.0, 10.0)
+    assert queue.wait_until(2.0, 120.0)
     timer.join()
 
 

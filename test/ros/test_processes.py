@@ -72,6 +72,7 @@ def test_a_video_goes_from_player_to_tracker_to_recorder(
         "path": str(video),
         "loop": True,
         "wait_for_subscribers": 1,
+        "wait_timeout": PATIENCE_S,
         "report_path": str(report),
     }
     peer = rclpy_session.create_node("listener")

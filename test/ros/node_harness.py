@@ -77,6 +77,9 @@ class NodeHarness:
         """Configure and activate, and wait until everything that is listened to is connected."""
         assert self.do(self.node.start)
         self.wait(lambda: all(heard.get_publisher_count() > 0 for heard in self._heard))
+        topics = {heard.topic_name for heard in self._heard}
+        tellers = [teller for teller in self.node.publishers if teller.topic_name in topics]
+        self.wait(lambda: all(teller.get_subscription_count() > 0 for teller in tellers))
 
     def do(self, action):
         """Do it on the executor's thread, where lifecycle services do it."""

@@ -163,8 +163,9 @@ class ImuRig(TrackerHarness):
     @property
     def done(self):
         """Images that were processed or left out."""
-        left_out = self.node._reporter.counters.get("images_stamp_not_newer", 0)
-        return self.node._worker.times.processed + left_out
+        worker = self.node._worker
+        refused = self.node._reporter.counters.get("images_stamp_not_newer", 0)
+        return worker.times.processed + worker.skipped + refused
 
     @property
     def ids(self):

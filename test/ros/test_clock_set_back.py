@@ -87,3 +87,18 @@ def test_clocks_of_camera_and_imu_that_are_set_back_together_stop_nothing(rclpy_
         assert r.mode == "imu"
         assert len(r.ids) == 1
         assert r.ids != before  # tracked anew
+
+
+def test_a_slow_camera_is_back_before_that_and_nobody_is_tracked_anew(rclpy_session):
+    with ImuRig() as r:  # of 10 Hz
+        r.activate()
+        r.play(1.0)
+        before = r.ids
+        shown = r.node._worker.times.processed
+        r.play(1.5, later(-0.45), image_offset_s=-0.45)
+        counters = r.node._reporter.counters
+        assert counters["images_stamp_not_newer"] == 4
+        assert r.node._worker.times.processed == shown + 11
+        assert r.pipeline.counters.get("pipeline.resets", 0) == 0
+        assert r.mode == "imu"
+        assert r.ids == before

@@ -37,6 +37,7 @@ def command(**parameters):
             "autostart": True,
             "camera_info_timeout": 0.0,
             "max_lag": 30.0,
+            "niceness": 1,  # it gives way, and has its turn on a busy machine all the same
             "window.frames": 14,
             "window.hop": 4,
             "window.lag": 3,

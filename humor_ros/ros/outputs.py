@@ -147,6 +147,11 @@ class Outputs:
         if self._bodies is not None:
             self._bodies.clear(header)
 
+    def tidy(self) -> None:
+        """Give the topics of people who have gone back; on the executor's thread."""
+        if self._bodies is not None:
+            self._bodies.tidy()
+
     def close(self) -> None:
         """Give every publisher back."""
         for publisher in (

@@ -43,6 +43,10 @@ _DESCRIBE_EVERY = 30
 class Rep155Bodies:
     """Publishers of everybody who is tracked.
 
+    A publisher must not be destroyed by another thread while the executor gathers what it waits
+    for: rclpy then raises in the executor, and the node ends. Publishers of people who have gone
+    are therefore kept until :meth:`tidy`.
+
     Args:
         node: that publishes.
     """
@@ -50,6 +54,7 @@ class Rep155Bodies:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._bodies: dict[str, _Body] = {}
+        self._gone: list[_Body] = []
         self._said: list[str] = []
         self._tracked: Publisher | None = None
         if hri is not None:
@@ -75,7 +80,7 @@ class Rep155Bodies:
         """
         names = [human.state.person_id for human in people]
         for name in [name for name in self._bodies if name not in names]:
-            self._bodies.pop(name).close()
+            self._gone.append(self._bodies.pop(name))
         for human in people:
             body = self._bodies.get(human.state.person_id)
             if body is None:
@@ -86,17 +91,21 @@ class Rep155Bodies:
         self._tell_ids(names, image_header)
 
     def clear(self, header: Header) -> None:
-        """Say that nobody is tracked any more, and give the people's topics back."""
-        for body in self._bodies.values():
-            body.close()
+        """Say that nobody is tracked any more; the next :meth:`tidy` gives the topics back."""
+        self._gone += self._bodies.values()
         self._bodies.clear()
         self._tell_ids([], header)
 
+    def tidy(self) -> None:
+        """Give the topics of people who have gone back; on the executor's thread."""
+        while self._gone:
+            self._gone.pop().close()
+
     def close(self) -> None:
-        """Give every publisher back."""
-        for body in self._bodies.values():
-            body.close()
+        """Give every publisher back; on the executor's thread, or once nothing spins any more."""
+        self._gone += self._bodies.values()
         self._bodies.clear()
+        self.tidy()
         if self._tracked is not None:
             self._node.destroy_publisher(self._tracked)
             self._tracked = None

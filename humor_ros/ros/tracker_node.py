@@ -99,6 +99,8 @@ class TrackerNode(ManagedNode):
         self._pipeline = None
 
     def _refresh(self) -> None:
+        if self._outputs is not None:
+            self._outputs.tidy()
         if self._worker is None or self._outputs is None:
             return
         self._worker.imu_wait_s = self.get_parameter("imu.wait").value

@@ -150,8 +150,18 @@ def test_rep155_topics_come_with_the_person_and_go_with_it(harness):
         message = h.received["/humans/bodies/abcde/joint_states"][-1]
         assert len(message.name) == len(message.position) == 20
         assert "l_elbow_abcde" in message.name
+        destroy, destroyers = h.node.destroy_publisher, set()
+
+        def noted(publisher):
+            destroyers.add(threading.current_thread())
+            return destroy(publisher)
+
+        h.node.destroy_publisher = noted
         h.track(1, picture=np.zeros((48, 64, 3), np.uint8))
         h.wait(lambda: h.node.count_publishers("/humans/bodies/abcde/urdf") == 0)
+        h.node.destroy_publisher = destroy
+        # Another thread would do it while the executor gathers publishers, and end it that way.
+        assert destroyers == {h._thread}
 
 
 def test_imu_samples_arrive_before_the_people_of_their_image_are_lifted(harness):

@@ -18,8 +18,10 @@ from humor_ros.types import Array
 __all__ = [
     "MAX_HIP_ACCELERATION",
     "MAX_TIE_SPEED",
+    "MAX_UNSEEN_SPEED",
     "PositionFilter",
     "camera_position_covariance",
+    "coast",
     "lasting_covariance",
     "limited_displacement",
     "orientation_covariance",
@@ -45,6 +47,14 @@ _ORIENTATION_SHARES = np.array([0.8, 1.3, 0.8])
 #: Fastest shift of a person towards where the camera sees them, m/s: 20 mm an image at 30 fps.
 #: What is left of a larger one (TF jumped, REP-105) stands in the covariance meanwhile.
 MAX_TIE_SPEED = 0.6
+#: How fast people may have gone where nobody saw them, m/s: so far sight may move them at once.
+MAX_UNSEEN_SPEED = 4.0
+#: What is left of that after each image that shows them: the first one may show little of them.
+_UNSEEN_KEPT = 0.7
+#: Time over which a person's way is averaged: a stride, seconds.
+STRIDE_S = 0.4
+#: Time in which an unseen person slows down to 1 / e, seconds.
+COAST_S = 2.0
 #: Hips do not accelerate harder than this, m/s² (mocap of walking, dance and sport: 99 % below 18).
 MAX_HIP_ACCELERATION = 20.0
 
@@ -86,6 +96,31 @@ def limited_displacement(displacement: Array, interval_s: float, velocity_before
     return limited
 
 
+def coast(velocity: Array, going: Array | None, interval_s: float, seen: bool) -> Array:
+    """How fast a person goes on the whole, which is how they go on while nobody sees them.
+
+    The network without key-points lets everybody stand still within half a second; on simulated
+    gaps of two seconds its way errs by a third more than this (model card).
+
+    Args:
+        velocity: (3,) that the network tells, m/s, world.
+        going: (3,) outcome of the image before; None before there was one.
+        interval_s: time between them, seconds.
+        seen: False while the person is occluded: ``velocity`` is not heeded then.
+
+    Returns:
+        (3,) m/s.
+    """
+    if going is None:
+        return velocity
+    if not seen:
+        slower: Array = going * math.exp(-interval_s / COAST_S)
+        return slower
+    share = 1.0 - math.exp(-interval_s / STRIDE_S)
+    averaged: Array = going + share * (velocity - going)
+    return averaged
+
+
 def lasting_covariance(ray: Array) -> Array:
     """Covariance of what no time averages out: the size of the body is a guess.
 
@@ -122,10 +157,12 @@ class PositionFilter:
     Attributes:
         position: (3,) metres, world.
         covariance: (3, 3) m².
+        unseen_m: how far the person may have gone unseen, metres.
     """
 
     position: Array
     covariance: Array
+    unseen_m: float = 0.0
 
     @classmethod
     def start(cls, seen_world: Array, covariance: Array) -> PositionFilter:
@@ -144,12 +181,15 @@ class PositionFilter:
         return PositionFilter(
             self.position + displacement,
             self.covariance + walk**2 * max(interval_s, 0.0) * np.eye(3),
+            self.unseen_m + (0.0 if seen else MAX_UNSEEN_SPEED * max(interval_s, 0.0)),
         )
 
     def see(
         self, seen_world: Array, covariance: Array, interval_s: float = math.inf
     ) -> PositionFilter:
         """Correct by a seen position (3,) with covariance (3, 3), both in world axes.
+
+        Whoever comes into sight again is moved there at once.
 
         Args:
             seen_world: (3,) metres.
@@ -161,12 +201,14 @@ class PositionFilter:
         keep = np.eye(3) - gain
         corrected = keep @ self.covariance @ keep.T + gain @ noise @ gain.T
         step = gain @ (seen_world - self.position)
-        size, limit = float(np.linalg.norm(step)), MAX_TIE_SPEED * interval_s
+        size = float(np.linalg.norm(step))
+        limit = MAX_TIE_SPEED * interval_s + self.unseen_m
         if size > limit:
             missing = step * (1.0 - limit / size)
             step = step - missing
             corrected = corrected + np.outer(missing, missing)
-        return PositionFilter(self.position + step, corrected)
+        left = _UNSEEN_KEPT * max(0.0, self.unseen_m - size)
+        return PositionFilter(self.position + step, corrected, left)
 
     def stand(self, offset: float, variance: float) -> PositionFilter:
         """Correct the height by that of the floor.
@@ -183,4 +225,5 @@ class PositionFilter:
         return PositionFilter(
             self.position + step,
             keep @ self.covariance @ keep.T + noise * np.outer(gain, gain),
+            self.unseen_m,
         )

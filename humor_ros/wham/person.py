@@ -63,6 +63,7 @@ class PersonMemory:
             at the last image; None before the first output.
         filtered: filter of the told rotations, the root's in the world; None before the first.
         velocity_world: (3,) of the mid-hip over the last interval, m/s; None before there was one.
+        going: (3,) the same over a stride, kept up while the person is occluded.
         pose_correction: from the network's pose to the one that fits the key-points; None before
             the first, or where no fit is made.
         told: what was told last of the network's answer.
@@ -80,6 +81,7 @@ class PersonMemory:
     feet_world: tuple[Array, Array] | None = None
     filtered: RotationFilter | None = None
     velocity_world: Array | None = None
+    going: Array | None = None
     pose_correction: PoseCorrection | None = None
     told: Answer | None = None
     correction: Correction | None = None

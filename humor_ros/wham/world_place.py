@@ -14,6 +14,7 @@ from humor_ros.types import Array, CameraMotion, CameraMotionMode, Track, Tracki
 from humor_ros.wham.anchor import (
     PositionFilter,
     camera_position_covariance,
+    coast,
     lasting_covariance,
     limited_displacement,
     orientation_covariance,
@@ -98,6 +99,11 @@ def place_person(
         displacement = held_displacement(displacement, feet_world, feet_before, standing)
     if config.world_mode == "imu" and person.velocity_world is not None:
         displacement = limited_displacement(displacement, interval_s, person.velocity_world)
+    duration = interval_s if interval_s > 0.0 else 1.0 / 30.0
+    going = None
+    if config.world_mode == "imu" and interval_s > 0.0:
+        going = coast(displacement / duration, person.going, interval_s, seen)
+        displacement = displacement if seen else going * duration
     ray = rotation_wc @ hips_camera
     seen_world = ray + motion.position_world_camera
     seen_covariance = camera_position_covariance(hips_camera)
@@ -114,7 +120,6 @@ def place_person(
     turned_covariance = orientation_covariance(config.orientation_sigma_rad)
     if not seen:
         turned_covariance = 4.0 * turned_covariance
-    duration = interval_s if interval_s > 0.0 else 1.0 / 30.0
     new = replace(
         person,
         betas=betas,
@@ -125,6 +130,7 @@ def place_person(
         filtered=filtered,
         pose_correction=correction,
         velocity_world=displacement / duration if interval_s > 0.0 else None,
+        going=going,
     )
     return new, PersonMotion(
         track_id=person.track_id,

@@ -20,6 +20,7 @@ from humor_ros.humor.networks import HumorNetwork
 from humor_ros.humor.state import NUM_CONTACTS
 from humor_ros.humor.window_body import SolverBody
 from humor_ros.humor.window_config import WindowConfig
+from humor_ros.humor.window_gap import bridged, closed_gap, frames_in_open_gap
 from humor_ros.humor.window_prior import PriorBlocks
 from humor_ros.humor.window_problem import WindowProblem
 from humor_ros.humor.window_solver import WindowSolution, solve_window
@@ -143,6 +144,10 @@ class SlidingWindow:
         cold = self.motion is None
         self.seen = new if self.seen is None else _joined(self.seen, new)
         start = self._extended(new)
+        gap = None
+        if self.config.bridge and self.motion is not None:
+            gap = closed_gap(self.seen.hidden, self.motion.frames)
+            start = start if gap is None else bridged(start, self.seen, gap)
         problem = WindowProblem(
             self.network if start.frames >= _LEAST else None,
             self.body,
@@ -157,14 +162,16 @@ class SlidingWindow:
         if self._prior is not None and not cold:
             # The last transition's velocities were not known.
             known = max(0, min(len(self._prior) - 1, start.frames - 2))
+            known = known if gap is None else min(known, max(0, gap[0] - 2))
             self._prior = self._prior.cut(0, known)
         start = problem.with_latents(start, known)
+        far = cold or gap is not None  # the start may be far from the solution
         solution = solve_window(
             problem,
             start,
-            iterations=self.config.cold_iterations if cold else self.config.iterations,
+            iterations=self.config.cold_iterations if far else self.config.iterations,
             prior=None if cold else self._prior,
-            renew_every=self.config.renew_every if cold else 0,
+            renew_every=self.config.renew_every if far else 0,
         )
         lost = self._lost(solution)
         self.reports.append(
@@ -191,7 +198,9 @@ class SlidingWindow:
         if self.motion is None or self.seen is None or self._problem is None:
             return
         dropped = self.motion.frames + count - self.config.frames
-        dropped = min(dropped, self.motion.frames - 4)
+        # What is not told stays, and before a gap some frames that lead into it.
+        leads_in = self.config.hop if self._waits_for_sight else 0
+        dropped = min(dropped, self.motion.frames - 4, self._told - self._start - leads_in)
         if dropped <= 0:
             return
         kept = dropped + 3
@@ -234,6 +243,17 @@ class SlidingWindow:
         )
 
     @property
+    def _waits_for_sight(self) -> bool:
+        """Whether frames of a gap are held back."""
+        first = self._told - self._start
+        return (
+            self.config.bridge > 0
+            and self.seen is not None
+            and first < self.seen.frames
+            and bool(self.seen.hidden[first])
+        )
+
+    @property
     def _latent_size(self) -> int:
         return 0 if self.network is None else self.network.config.latent_size
 
@@ -245,6 +265,9 @@ class SlidingWindow:
     def _tell(self, motion: WindowMotion, lost: bool, *, last: bool) -> SmoothedFrames | None:
         end = self._start + motion.frames
         until = end if last else max(self._told, end - self.config.lag)
+        if not last and self.config.bridge and self.seen is not None and until < end:
+            gap = frames_in_open_gap(self.seen.hidden, until - self._start)
+            until = max(self._told, until - min(gap, self.config.bridge))
         if until <= self._told:
             return None
         first, stop = self._told - self._start, until - self._start
@@ -318,7 +341,7 @@ def tracker_motion(seen: WindowObservations, ground: Tensor, latents: int) -> Wi
 
 def has_lost(body: SolverBody, motion: WindowMotion, seen: WindowObservations) -> bool:
     """Whether a motion has left the person: far from the tracker, or bent otherwise."""
-    watched = seen.pixel_confidence.amax(1) > 0
+    watched = ~seen.hidden
     if not bool(watched.any()):
         return False
     joints = body(motion.betas, motion.rotations, motion.root).joints

@@ -92,8 +92,10 @@ class WindowConfig:
         frames: length of the window.
         hop: new frames between two solutions.
         lag: frames that follow a frame before it is told.
+        bridge: longest stretch without sight, in frames, that is told only when the person is seen
+            again, so that its motion leads there: for recordings; 0 waits for nothing.
         iterations: most Levenberg-Marquardt steps of a hop.
-        cold_iterations: the same for a person's first window.
+        cold_iterations: the same for a person's first window, and for one that bridges a gap.
         prior_weight: factor on the prior's energy; neighbouring transitions share their errors,
             so that each tells less than its own spread says.
         arrival_weight: factor on what past windows know of the first frames, in [0, 1].
@@ -109,9 +111,10 @@ class WindowConfig:
         ValueError: on construction, naming the value.
     """
 
-    frames: int = 30
+    frames: int = 60
     hop: int = 10
     lag: int = 12
+    bridge: int = 0
     iterations: int = 2
     cold_iterations: int = 5
     prior_weight: float = 0.05
@@ -132,6 +135,8 @@ class WindowConfig:
                 f"lag must be between 0 and frames - hop - 1 ({self.frames - self.hop - 1}), got "
                 f"{self.lag}"
             )
+        if not 0 <= self.bridge <= 240:
+            raise ValueError(f"bridge must be between 0 and 240, got {self.bridge}")
         for name in ("iterations", "cold_iterations", "renew_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
@@ -140,6 +145,11 @@ class WindowConfig:
                 raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
         if not self.prior_weight >= 0:
             raise ValueError(f"prior_weight must be >= 0, got {self.prior_weight}")
+
+    @classmethod
+    def for_recordings(cls) -> WindowConfig:
+        """Where nobody waits: gaps are bridged, first windows solved further."""
+        return cls(bridge=90, cold_iterations=10)
 
 
 def _positive(value: TransitionNoise) -> None:

@@ -37,6 +37,10 @@ from humor_ros.humor.window_volume import add_volume, volume_energy
 
 __all__ = ["Linearised", "WindowProblem"]
 
+#: Share of contacts that counts where nobody saw the person: most of them are made up of a body
+#: that the tracker lets stand still.
+_UNSEEN = 0.1
+
 
 @dataclass(frozen=True, eq=False)
 class Linearised:
@@ -158,6 +162,8 @@ class WindowProblem:
                 (1.0 - share) * nine[2:] + share * said.contacts,
                 said.contacts,
             )
+        trust = torch.where(self.seen.hidden, _UNSEEN, 1.0)[:, None]
+        held, nine = held * trust, nine * trust
         self.contacts = nine
         height = points.feet[..., 2] - motion.ground_height(points.feet)
         self.stances = find_stances(points.feet, held, height, self.told_feet)

@@ -27,6 +27,8 @@ _OTHER = (1, 2, 7, 8)
 _JUMP = 3.0
 #: Frames that together tell the distance once.
 _DEPTH_FRAMES = 30.0
+#: Share of its weight that the tracker's place keeps where it saw nothing of the person.
+_UNSEEN = 0.05
 #: Where the loss of a stance bends, in standard deviations: a foot that was thought to stand.
 _STANCE_BEND = 4.0
 
@@ -223,7 +225,7 @@ def _root(
 ) -> None:
     count = motion.frames
     if weights.root:
-        axes = _place_axes(seen, weights)
+        axes = _place_axes(seen, weights) * _place_trust(seen)[..., None]
         away = (axes @ (motion.root - seen.root)[..., None])[..., 0]
         jacobian = None
         if total.normal:
@@ -249,6 +251,12 @@ def _place_axes(seen: WindowObservations, weights: WindowWeights) -> Tensor:
     return (eye - sight[:, :, None] * sight[:, None]) / weights.root
 
 
+def _place_trust(seen: WindowObservations) -> Tensor:
+    """(T, 1) share of its weight that the tracker's place has."""
+    one = seen.root.new_ones(())
+    return torch.where(seen.hidden, _UNSEEN * one, one)[:, None]
+
+
 def _distance(
     total: _Sum, motion: WindowMotion, seen: WindowObservations, deviation: float
 ) -> None:
@@ -257,7 +265,7 @@ def _distance(
     A tracker is wrong about a person's size, and so about the distance, by the same share in all
     frames.
     """
-    scale = 1.0 / (deviation * math.sqrt(_DEPTH_FRAMES))
+    scale = _place_trust(seen) / (deviation * math.sqrt(_DEPTH_FRAMES))
     sight = motion.root - seen.camera_position
     distance = sight.norm(dim=-1, keepdim=True).clamp(min=_NEAREST_M)
     told = (seen.root - seen.camera_position).norm(dim=-1, keepdim=True).clamp(min=_NEAREST_M)

@@ -113,6 +113,11 @@ class WindowObservations:
         """T."""
         return len(self.root)
 
+    @property
+    def hidden(self) -> Tensor:
+        """(T,) where no key-point was seen: the tracker guesses."""
+        return self.pixel_confidence.amax(1) <= 0
+
     def cut(self, first: int, last: int) -> WindowObservations:
         """Frames first to last - 1."""
         parts = {k: v for k, v in self.__dict__.items() if k != "camera_known"}

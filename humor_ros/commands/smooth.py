@@ -81,7 +81,7 @@ def _config(window: int, hop: int, lag: int) -> Any:
         given["hop"] = hop
     if lag >= 0:
         given["lag"] = lag
-    return replace(WindowConfig(), **given)
+    return replace(WindowConfig.for_recordings(), **given)
 
 
 def _fitter(prior: Any, body: Path | None, vposer: Path | None) -> Any:

@@ -67,8 +67,9 @@ def bridged(motion: WindowMotion, seen: WindowObservations, gap: tuple[int, int]
     after = seen.root[stop:] + motion.root[at] - seen.root[at]
     after_rotations = bend @ seen.rotations[stop:]
     share = torch.arange(1, stop - at, dtype=after.dtype) / (stop - at)
-    miss = after[0] - motion.root[stop]
-    turn = matrix_to_axis_angle(after_rotations[0] @ motion.rotations[stop].transpose(-1, -2))
+    end = stop - 1
+    miss = after[0] - motion.root[end]
+    turn = matrix_to_axis_angle(after_rotations[0] @ motion.rotations[end].transpose(-1, -2))
     turned = axis_angle_to_matrix(turn * share[:, None, None]) @ motion.rotations[first:stop]
     return replace(
         motion,

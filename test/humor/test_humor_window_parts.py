@@ -264,8 +264,9 @@ def test_the_arrival_cost_is_least_where_the_past_put_it() -> None:
     [
         {"frames": 4},
         {"hop": 0},
-        {"hop": 40},
-        {"lag": 25},
+        {"hop": 57},
+        {"lag": 50},
+        {"bridge": -1},
         {"iterations": 0},
         {"arrival_weight": 1.5},
         {"prior_weight": -1.0},

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from humor_ros.wham.anchor import (
+    COAST_S,
     MAX_HIP_ACCELERATION,
     MAX_TIE_SPEED,
+    MAX_UNSEEN_SPEED,
     PositionFilter,
     camera_position_covariance,
+    coast,
     limited_displacement,
     orientation_covariance,
 )
@@ -86,3 +90,40 @@ def test_a_person_s_turn_about_the_vertical_is_the_least_certain() -> None:
     variances = np.diag(orientation_covariance(0.1))
     np.testing.assert_allclose(variances.mean(), 0.01, rtol=0.02)
     assert variances[1] > 2.0 * variances[0]
+
+
+def test_who_comes_into_sight_again_stands_there_at_once() -> None:
+    place = PositionFilter.start(np.zeros(3), 1e-4 * np.eye(3))
+    for _ in range(30):
+        place = place.move(np.zeros(3), 1 / 30, seen=False)
+    far = np.array([1.5, 0.0, 0.0])
+    seen = place.see(far, 1e-3 * np.eye(3), 1 / 30)
+    np.testing.assert_allclose(seen.position, far, atol=0.1)
+    # The allowance is spent: nobody who stays in sight is thrown about.
+    for _ in range(20):
+        seen = seen.move(np.zeros(3), 1 / 30).see(seen.position, 1e-3 * np.eye(3), 1 / 30)
+    later = seen.see(np.zeros(3), 1e-3 * np.eye(3), 1 / 30)
+    assert np.linalg.norm(later.position - seen.position) < MAX_TIE_SPEED / 30 + 0.01
+
+
+def test_nobody_is_moved_further_than_they_may_have_gone_unseen() -> None:
+    place = PositionFilter.start(np.zeros(3), 1e-4 * np.eye(3))
+    place = place.move(np.zeros(3), 0.1, seen=False)
+    seen = place.see(np.array([3.0, 0.0, 0.0]), 1e-3 * np.eye(3), 1 / 30)
+    assert seen.position[0] <= 0.1 * MAX_UNSEEN_SPEED + MAX_TIE_SPEED / 30 + 1e-9
+
+
+def test_unseen_people_keep_up_their_way_and_slow_down() -> None:
+    going = None
+    for frame in range(60):  # a stride sways about the way
+        sway = 0.5 * np.sin(2 * np.pi * frame / 15)
+        going = coast(np.array([1.0 + sway, 0.0, 0.0]), going, 1 / 30, True)
+    assert going[0] == pytest.approx(1.0, abs=0.15)
+    speeds = []
+    for _ in range(60):
+        going = coast(np.array([9.0, 9.0, 9.0]), going, 1 / 30, False)
+        speeds.append(going[0])
+    assert going[1] == 0.0
+    assert np.diff(speeds).max() < 0
+    assert speeds[-1] == pytest.approx(speeds[0] * np.exp(-59 / 30 / COAST_S))
+    np.testing.assert_array_equal(coast(np.ones(3), None, 1 / 30, False), np.ones(3))

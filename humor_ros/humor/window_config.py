@@ -102,6 +102,7 @@ class WindowConfig:
         contact_share: weight of the prior's contacts against the tracker's.
         renew_every: steps of a first window after which all derivatives of the networks are
             computed anew; later hops compute those of new frames alone, once.
+        slope_stride: neighbouring transitions that share the derivatives of the networks.
         volume_weight: factor on the volume of motions (``window_volume``), in [0, 1], where there
             is a prior; this one leaves no bias of distances on val.
         weights: of the observations.
@@ -121,6 +122,7 @@ class WindowConfig:
     arrival_weight: float = 0.9
     contact_share: float = 0.9
     renew_every: int = 2
+    slope_stride: int = 2
     volume_weight: float = 0.4
     weights: WindowWeights = field(default_factory=WindowWeights)
     noise: TransitionNoise = field(default_factory=TransitionNoise)
@@ -137,7 +139,7 @@ class WindowConfig:
             )
         if not 0 <= self.bridge <= 240:
             raise ValueError(f"bridge must be between 0 and 240, got {self.bridge}")
-        for name in ("iterations", "cold_iterations", "renew_every"):
+        for name in ("iterations", "cold_iterations", "renew_every", "slope_stride"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("arrival_weight", "contact_share", "volume_weight"):

@@ -27,7 +27,7 @@ from humor_ros.humor.window_terms import add_observations, observation_cost
 from humor_ros.humor.window_transition import (
     Transitions,
     TransitionStates,
-    network_slopes,
+    sparse_slopes,
     transition_jacobian,
     transition_states,
     transitions,
@@ -268,7 +268,9 @@ class WindowProblem:
             self.deviation = (self._root_prior / prior.spread[:known]).to(said.deviation.dtype)
             return prior.cut(0, known)
         states = states.since(known)
-        slopes = network_slopes(self.network, states.rows, motion.latents[known:])
+        slopes = sparse_slopes(
+            self.network, states.rows, motion.latents[known:], self.config.slope_stride
+        )
         jacobian = transition_jacobian(
             states, points.jacobian[known:], slopes, said.changes[known:]
         )

@@ -115,8 +115,8 @@ class WindowObservations:
 
     @property
     def hidden(self) -> Tensor:
-        """(T,) where no key-point was seen: the tracker guesses."""
-        return self.pixel_confidence.amax(1) <= 0
+        """(T,) where neither key-points nor joints were seen: the tracker guesses."""
+        return (self.pixel_confidence.amax(1) <= 0) & (self.confidence.amax(1) <= 0)
 
     def cut(self, first: int, last: int) -> WindowObservations:
         """Frames first to last - 1."""

@@ -25,6 +25,7 @@ from humor_ros.humor.window_transition import (
     TANGENT,
     TransitionJacobian,
     network_slopes,
+    sparse_slopes,
     transition_jacobian,
     transition_states,
     transitions,
@@ -155,6 +156,20 @@ def test_transitions_change_as_their_jacobians_say(
         torch.testing.assert_close(actual[:-1, rows], told[:-1, rows], atol=limit, rtol=0)
 
 
+@pytest.mark.parametrize(("stride", "owners"), [(2, [1, 1, 3, 3, 4]), (3, [1, 1, 1, 4, 4])])
+def test_neighbouring_transitions_share_exact_derivatives_of_one(
+    calm: HumorNetwork, stride: int, owners: list[int]
+) -> None:
+    rows, latents = noise(5, 339, seed=3), noise(5, SMOOTH.latent_size, seed=4)
+    exact = network_slopes(calm, rows, latents)
+    shared = sparse_slopes(calm, rows, latents, stride)
+    for name in ("decoder", "latent", "prior"):
+        torch.testing.assert_close(getattr(shared, name), getattr(exact, name)[owners])
+    alone = sparse_slopes(calm, rows, latents, 1)
+    torch.testing.assert_close(alone.decoder, exact.decoder)
+    assert len(sparse_slopes(calm, rows[:1], latents[:1], stride).prior) == 1
+
+
 def test_eliminated_latents_leave_the_step_of_the_frames_alone(
     solver_body: SolverBody, calm: HumorNetwork
 ) -> None:
@@ -267,6 +282,7 @@ def test_the_arrival_cost_is_least_where_the_past_put_it() -> None:
         {"hop": 57},
         {"lag": 50},
         {"bridge": -1},
+        {"slope_stride": 0},
         {"iterations": 0},
         {"arrival_weight": 1.5},
         {"prior_weight": -1.0},

@@ -8,6 +8,7 @@ from humor_ros.types import Array
 from humor_ros.wham.anchor import PositionFilter
 from humor_ros.wham.answer import Answer
 from humor_ros.wham.correction import Correction
+from humor_ros.wham.keypoint_memory import KeypointMemory
 from humor_ros.wham.output_filter import RotationFilter
 from humor_ros.wham.pose_fit import PoseCorrection
 
@@ -55,6 +56,7 @@ class PersonMemory:
     Attributes:
         track_id: the track's id.
         keypoints: (17, 3) last key-points, virtual camera.
+        memory: the same with those that were seen lately.
         box: (3,) last smoothed box: centre px, side / 200.
         betas: (10,) averaged shape; ``betas_time_s`` how much time stands in it.
         orientation_world: (3, 3) last root orientation, z-up world.
@@ -73,6 +75,7 @@ class PersonMemory:
 
     track_id: int
     keypoints: Array
+    memory: KeypointMemory
     box: Array
     betas: Array
     betas_time_s: float

@@ -23,6 +23,7 @@ from humor_ros.wham.correction import Correction
 from humor_ros.wham.ground import Ground, share_ground
 from humor_ros.wham.history import Branch, History, Moment
 from humor_ros.wham.image_feature import PersonFeature
+from humor_ros.wham.keypoint_memory import KeypointMemory
 from humor_ros.wham.network import WhamNetwork
 from humor_ros.wham.observation import (
     gravity_in_camera,
@@ -184,9 +185,15 @@ class WhamStream:
             before = [known[tracks[i].track_id] for i in olds]
             state = self._state.select([rows[tracks[i].track_id] for i in olds])
             count = substep_count(interval_s)
-            way = [
-                interpolate_keypoints(p.keypoints, keypoints[i], count)
+            memories = [
+                p.memory.after(keypoints[i], motion.rotation_previous_current, virtual, interval_s)
                 for p, i in zip(before, olds, strict=True)
+            ]
+            keep_s = self._config.keypoint_memory_s
+            previous = [p.memory.told(keep_s) for p in before]
+            way = [
+                interpolate_keypoints(old, memory.told(keep_s), count)
+                for old, memory in zip(previous, memories, strict=True)
             ]
             boxes = [
                 smoothed_boxes(p.box, w, self._config.box_smoothing)
@@ -199,7 +206,7 @@ class WhamStream:
                 step,
                 virtual,
                 gravity_in_camera(motion),
-                np.stack([p.keypoints for p in before]),
+                np.stack(previous),
             )
             ids = [tracks[i].track_id for i in olds]
             self._remember(False, ids, state, inputs, attitude, [p.image_started for p in before])
@@ -213,6 +220,7 @@ class WhamStream:
                 people[i] = replace(
                     before[row],
                     keypoints=keypoints[i],
+                    memory=memories[row],
                     box=boxes[row][-1],
                     told=answer,
                     correction=correction,
@@ -330,17 +338,19 @@ class WhamStream:
         before: PersonMemory | None,
     ) -> PersonMemory:
         orientation = motion.rotation_world_camera @ answer.rotations[-1, 0]
+        memory = KeypointMemory.start(keypoints)
         if before is not None:  # back after a gap: shape and place are remembered
             return replace(
                 before,
                 keypoints=keypoints,
+                memory=memory,
                 box=box,
                 orientation_world=orientation,
                 told=answer,
                 correction=None,
             )
         return PersonMemory(
-            track_id, keypoints, box, answer.betas[-1], 0.0, orientation, None, told=answer
+            track_id, keypoints, memory, box, answer.betas[-1], 0.0, orientation, None, told=answer
         )
 
 

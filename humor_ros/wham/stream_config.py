@@ -23,6 +23,8 @@ class StreamConfig:
         common_ground: people share one floor, where the camera's place is known (odometry, TF or
             ``camera_fixed``).
         box_smoothing: weight of the previous box in the next one, in [0, 1).
+        keypoint_memory_s: how long a key-point that is not seen is carried along with those around
+            it, for network and box (``keypoint_memory``); 0 masks it at once, as published.
         betas_time_s: time over which the shape is averaged; bone lengths settle with it.
         fit_keypoints: fit the camera-frame position to the measured key-points, with the
             network's own answer as a prior; False leaves the network's answer.
@@ -49,6 +51,7 @@ class StreamConfig:
     camera_fixed: bool = False
     common_ground: bool = True
     box_smoothing: float = 0.3
+    keypoint_memory_s: float = 0.5
     betas_time_s: float = 10.0
     fit_keypoints: bool = True
     fit_pose: bool = True
@@ -69,4 +72,5 @@ class StreamConfig:
         check_fields(self, SHARE_BELOW_1, "box_smoothing")
         positive = ("betas_time_s", "pose_fit_sigma", "pose_fit_time_s", "correction_time_s")
         check_fields(self, POSITIVE, *positive)
-        check_fields(self, AT_LEAST_0, "output_cutoff_hz", "output_cutoff_per_speed", "history_s")
+        cutoffs = ("output_cutoff_hz", "output_cutoff_per_speed")
+        check_fields(self, AT_LEAST_0, *cutoffs, "keypoint_memory_s", "history_s")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -35,6 +36,9 @@ __all__ = ["place_person"]
 _PLACED = slice(5, 17)
 #: Standard deviation of the network's place beside the pose's fit, as a fraction of the distance.
 _FIT_PLACE_SIGMA = 0.1
+#: For so long after their first image somebody's place may jump to where they are seen: of the
+#: first one key-points may have been missing, and the network needs some images to settle.
+_SETTLING_S = 0.5
 
 
 def place_person(
@@ -106,7 +110,9 @@ def place_person(
         displacement = displacement if seen else going * duration
     ray = rotation_wc @ hips_camera
     seen_world = ray + motion.position_world_camera
-    seen_covariance = camera_position_covariance(hips_camera)
+    told = person.memory.told(config.keypoint_memory_s)[_PLACED, 2]
+    missing = int((told < MIN_CONFIDENCE).sum())
+    seen_covariance = camera_position_covariance(hips_camera, missing)
     world_covariance = rotation_wc @ seen_covariance @ rotation_wc.T
     place = person.place
     if place is None:
@@ -115,7 +121,8 @@ def place_person(
     else:
         place = place.move(displacement, interval_s, seen)
         if seen and _tied(config, motion):
-            place = place.see(seen_world, world_covariance, interval_s)
+            settling = person.betas_time_s < _SETTLING_S
+            place = place.see(seen_world, world_covariance, math.inf if settling else interval_s)
     turned = Rotation.from_matrix(orientation @ person.orientation_world.T).as_rotvec()
     turned_covariance = orientation_covariance(config.orientation_sigma_rad)
     if not seen:

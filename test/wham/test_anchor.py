@@ -127,3 +127,11 @@ def test_unseen_people_keep_up_their_way_and_slow_down() -> None:
     assert np.diff(speeds).max() < 0
     assert speeds[-1] == pytest.approx(speeds[0] * np.exp(-59 / 30 / COAST_S))
     np.testing.assert_array_equal(coast(np.ones(3), None, 1 / 30, False), np.ones(3))
+
+
+def test_depth_is_less_sure_of_who_is_half_seen_and_direction_is_not() -> None:
+    position = np.array([0.0, 0.0, 4.0])
+    whole = np.diag(camera_position_covariance(position))
+    half = np.diag(camera_position_covariance(position, missing=5))
+    assert half[2] > 4.0 * whole[2]
+    np.testing.assert_allclose(half[:2], whole[:2])

@@ -7,6 +7,7 @@ import pytest
 
 from humor_ros.wham.anchor import PositionFilter
 from humor_ros.wham.ground import share_ground
+from humor_ros.wham.keypoint_memory import KeypointMemory
 from humor_ros.wham.person import PersonMemory, PersonMotion
 
 
@@ -14,8 +15,16 @@ def person(track: int, height: float, resting: bool = True):
     place = PositionFilter.start(np.array([0.0, 0.0, 0.9 + height]), 0.01 * np.eye(3))
     feet = np.tile([0.0, 0.0, height], (4, 1))
     contacts = np.full(4, 0.9 if resting else 0.1)
+    unseen = np.zeros((17, 3))
     memory = PersonMemory(
-        track, np.zeros((17, 3)), np.zeros(3), np.zeros(10), 0.0, np.eye(3), place
+        track,
+        unseen,
+        KeypointMemory.start(unseen),
+        np.zeros(3),
+        np.zeros(10),
+        0.0,
+        np.eye(3),
+        place,
     )
     motion = PersonMotion(
         track_id=track,

@@ -2,7 +2,7 @@
 
 A detector loses single key-points for a frame or a few: behind the other leg, in blur, below the
 threshold. The network was trained with 2 % of them missing; with 30 % its own camera tells people
-6 to 9 % nearer, and boxes around what is left shrink and jump. A missing key-point is therefore
+7 to 9 % nearer, and boxes around what is left shrink and jump. A missing key-point is therefore
 carried along for a while: it turns with the camera and moves as the seen key-points around it do.
 Nothing is fitted to it.
 """

@@ -29,6 +29,9 @@ _JUMP = 3.0
 _DEPTH_FRAMES = 30.0
 #: Share of its weight that the tracker's place keeps where it saw nothing of the person.
 _UNSEEN = 0.05
+#: How well the tracker knows where somebody is from a camera of unknown place, of the distance.
+_PLACE_SHARE = 0.02
+_HIPS = slice(11, 13)  #: among COCO's key-points
 #: Where the loss of a stance bends, in standard deviations: a foot that was thought to stand.
 _STANCE_BEND = 4.0
 
@@ -157,17 +160,22 @@ def _image(
     scale = confidence / (weights.pixels * seen.pixel_scale[:, None])
     residual = ((flat - seen.pixels) * scale[..., None]).flatten(1)
     jacobian = border = None
+    zero = torch.zeros_like(depth[..., 0])
+    one = 1.0 / depth[..., 0]
+    by_local = torch.stack(
+        (
+            torch.stack((one, zero, -flat[..., 0] * one), dim=-1),
+            torch.stack((zero, one, -flat[..., 1] * one), dim=-1),
+        ),
+        dim=-2,
+    )
+    by_local = scale[..., None, None] * by_local
+    rest = None
+    if not seen.camera_known:
+        rest = _beside_place(by_local.flatten(1, 2), local[:, _HIPS, 2].mean(1)).detach()
+        residual = (rest @ residual[..., None])[..., 0]
     if points.jacobian is not None and points.shape_jacobian is not None:
-        zero = torch.zeros_like(depth[..., 0])
-        one = 1.0 / depth[..., 0]
-        by_local = torch.stack(
-            (
-                torch.stack((one, zero, -flat[..., 0] * one), dim=-1),
-                torch.stack((zero, one, -flat[..., 1] * one), dim=-1),
-            ),
-            dim=-2,
-        )
-        by_point = scale[..., None, None] * (by_local @ turn[:, None])
+        by_point = by_local @ turn[:, None]
         first = points.joints.shape[1]
         chosen = slice(first, first + 17)
         moved, grown = points.jacobian[:, chosen], points.shape_jacobian[:, chosen]
@@ -177,7 +185,28 @@ def _image(
         jacobian = (by_point @ moved).flatten(1, 2)
         border = jacobian.new_zeros(*jacobian.shape[:2], BORDER)
         border[..., SHAPE] = (by_point @ grown).flatten(1, 2)
+        if rest is not None:
+            jacobian, border = rest @ jacobian, rest @ border
     total(residual, jacobian, border, robust=weights.pixels_robust, pairs=2)
+
+
+def _beside_place(by_place: Tensor, depth: Tensor) -> Tensor:
+    """What residuals in the image tell beside where the person is from the camera.
+
+    The tracker's place errs from frame to frame, which the pose would otherwise make up for.
+
+    Args:
+        by_place: (T, n, 3) residuals' derivatives by that place, whitened, camera axes.
+        depth: (T,) of the person, metres.
+
+    Returns:
+        (T, n, n) to be multiplied with residuals: nearly the projection beside those directions.
+    """
+    known = (_PLACE_SHARE * depth.clamp(min=_NEAREST_M)).square().reciprocal()
+    eye = torch.eye(3, dtype=by_place.dtype)
+    matrix = by_place.mT @ by_place + known[:, None, None] * eye
+    along = by_place @ torch.linalg.solve(matrix, by_place.mT)
+    return torch.eye(by_place.shape[1], dtype=by_place.dtype) - along
 
 
 def _joints(

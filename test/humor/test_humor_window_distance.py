@@ -164,6 +164,10 @@ def test_an_image_of_a_camera_of_unknown_place_tells_of_the_pose_alone(
     assert energy(moved, known=False) == pytest.approx(energy(start, known=False))
     assert energy(moved, known=True) > 2.0 * energy(start, known=True)
 
+    # Nor does the pose make up for a tracker that is wrong about where the person is from it.
+    seen = replace(seen, pixels=seen.pixels + torch.tensor([0.02, 0.0], dtype=DTYPE))
+    assert energy(start, known=False) < 0.3 * energy(start, known=True)
+
 
 def test_volume_makes_people_no_nearer_and_no_farther_where_the_camera_is_unknown() -> None:
     seen = observe_person(track_of(near_person(BodyModel.load(), 6, 0.0)))[0][0].seen

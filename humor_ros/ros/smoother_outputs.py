@@ -32,6 +32,8 @@ __all__ = ["SmootherOutputs"]
 
 #: Images of one hop are told together.
 _BURST = 100
+#: People of one image, each of whom has messages of their own.
+_PEOPLE = 10
 #: Forecasts are drawn at most so often: for the eye that is enough, and thousands of points cost
 #: more than the forecast itself.
 _DRAWN_EVERY_S = 0.25
@@ -63,7 +65,7 @@ class SmootherOutputs:
             return node.create_publisher(kind, name, output_qos(depth))
 
         self._humans = publisher(HumanStates, "~/humans", _BURST)
-        self._contacts = publisher(BodyContacts, "~/contacts", _BURST)
+        self._contacts = publisher(BodyContacts, "~/contacts", _PEOPLE * _BURST)
         self._ground = publisher(GroundPlane, "~/ground")
         self._markers = publisher(MarkerArray, "~/markers", _BURST)
         self._forecasts = publisher(HumanForecasts, "~/forecasts")

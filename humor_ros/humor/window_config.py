@@ -61,8 +61,8 @@ class WindowWeights:
 
     pixels: float = 0.028
     pixels_robust: float = 4.0
-    joints: float = 0.2
-    pose: float = 0.25
+    joints: float = 0.15
+    pose: float = 0.2
     orientation: float = 0.3
     root: float = 0.05
     depth: float = 0.08

@@ -162,11 +162,14 @@ class WindowProblem:
                 (1.0 - share) * nine[2:] + share * said.contacts,
                 said.contacts,
             )
-        trust = torch.where(self.seen.hidden, _UNSEEN, 1.0)[:, None]
-        held, nine = held * trust, nine * trust
         self.contacts = nine
         height = points.feet[..., 2] - motion.ground_height(points.feet)
-        self.stances = find_stances(points.feet, held, height, self.told_feet)
+        self.stances = find_stances(points.feet, held * self._trust, height, self.told_feet)
+
+    @property
+    def _trust(self) -> Tensor:
+        """(T, 1) share of contacts that counts."""
+        return torch.where(self.seen.hidden, _UNSEEN, 1.0).to(self.seen.root)[:, None]
 
     def with_latents(self, motion: WindowMotion, known: int) -> WindowMotion:
         """Posterior means for the transitions from ``known`` on; none without networks."""
@@ -185,7 +188,7 @@ class WindowProblem:
         """The whole energy of a motion, with gradients; contacts and spreads are held."""
         points = self.points(motion)
         total = observation_cost(
-            motion, points, self.seen, self.weights, self.contacts, self.stances
+            motion, points, self.seen, self.weights, self.contacts * self._trust, self.stances
         )
         total = total + self._border_energy(motion)
         total = total + volume_energy(motion.root, self.seen, self.metric)
@@ -230,7 +233,13 @@ class WindowProblem:
         stances = 0 if self.stances is None else len(self.stances)
         normal = NormalEquations(motion.frames, anchors, 3 * stances)
         cost, metric = add_observations(
-            motion, points, self.seen, self.weights, self.contacts, normal, self.stances
+            motion,
+            points,
+            self.seen,
+            self.weights,
+            self.contacts * self._trust,
+            normal,
+            self.stances,
         )
         cost += float(self._border_energy(motion))
         if anchors is None:  # what is summed up for the next window must not count twice

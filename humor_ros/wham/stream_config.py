@@ -37,6 +37,8 @@ class StreamConfig:
             square over the axes.
         output_cutoff_hz, output_cutoff_per_speed: cut-off frequency of the filter of the told
             rotations at rest, and what each rad/s adds to it; 0 Hz leaves the filter out.
+        hold_unseen_pose: whoever is not seen keeps the pose of the last sight, where the filter is
+            in use; False tells what the network makes of no key-points at all.
         flip_averaging: average pose, shape and contacts with those of the mirrored image, as the
             published evaluation does; doubles the network's work.
         image_features: an image encoder is in use.
@@ -60,6 +62,7 @@ class StreamConfig:
     orientation_sigma_rad: float = 0.125
     output_cutoff_hz: float = 0.3
     output_cutoff_per_speed: float = 1.7
+    hold_unseen_pose: bool = True
     flip_averaging: bool = False
     image_features: bool = False
     missing_feature: Literal["zero", "context"] = "zero"

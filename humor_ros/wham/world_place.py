@@ -75,7 +75,9 @@ def place_person(
             config, body_model, person, answer, virtual, interval_s, pose_error, seen
         )
         answer = _with_last(answer, rotations)
-    filtered, answer = _steady(config, person, answer, motion.rotation_world_camera, interval_s)
+    filtered, answer = _steady(
+        config, person, answer, motion.rotation_world_camera, interval_s, seen
+    )
     betas, weight = person.betas, person.betas_time_s
     if seen:
         weight = min(weight + max(interval_s, 1.0 / 30.0), config.betas_time_s)
@@ -165,14 +167,18 @@ def _steady(
     answer: Answer,
     rotation_world_camera: Array,
     interval_s: float,
+    seen: bool,
 ) -> tuple[RotationFilter | None, Answer]:
     """The answer with filtered rotations at the image, and the filter."""
     if config.output_cutoff_hz <= 0.0:
         return None, answer
+    held = config.hold_unseen_pose and config.world_mode == "imu" and not seen
     measured = answer.rotations[-1].copy()
     measured[0] = rotation_world_camera @ measured[0]
     if person.filtered is None:
         filtered = RotationFilter.start(measured)
+    elif held:
+        filtered = replace(person.filtered, measured=measured)
     else:
         filtered = person.filtered.step(
             measured, interval_s, config.output_cutoff_hz, config.output_cutoff_per_speed

@@ -265,7 +265,7 @@ def test_a_checkpoint_of_another_shape_is_named(smoothing, tmp_path):
 
 
 def test_settings_that_do_not_go_together_are_named(smoothing):
-    with smoothing({"window.lag": 40}, factory=make_parts) as h:
+    with smoothing({"window.lag": 60}, factory=make_parts) as h:
         assert h.do(h.node.trigger_configure) is TransitionCallbackReturn.FAILURE
         assert "lag" in h.node._failure
 

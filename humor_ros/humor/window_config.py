@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 
+from humor_ros.field_checks import AT_LEAST_0, AT_LEAST_1, POSITIVE, SHARE, check_fields, within
+
 __all__ = ["TransitionNoise", "WindowConfig", "WindowWeights"]
 
 
@@ -25,7 +27,7 @@ class TransitionNoise:
     joints_vel: float = 0.13
 
     def __post_init__(self) -> None:
-        _positive(self)
+        check_fields(self, POSITIVE, *(entry.name for entry in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,7 @@ class WindowWeights:
     ground_slope: float = 0.003
 
     def __post_init__(self) -> None:
-        for entry in fields(self):
-            if not getattr(self, entry.name) >= 0:
-                raise ValueError(f"{entry.name} must be >= 0, got {getattr(self, entry.name)}")
+        check_fields(self, AT_LEAST_0, *(entry.name for entry in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -128,8 +128,7 @@ class WindowConfig:
     noise: TransitionNoise = field(default_factory=TransitionNoise)
 
     def __post_init__(self) -> None:
-        if not 8 <= self.frames <= 240:
-            raise ValueError(f"frames must be between 8 and 240, got {self.frames}")
+        check_fields(self, within(8, 240), "frames")
         if not 1 <= self.hop <= self.frames - 4:
             raise ValueError(f"hop must be between 1 and frames - 4, got {self.hop}")
         if not 0 <= self.lag <= self.frames - self.hop - 1:
@@ -137,24 +136,13 @@ class WindowConfig:
                 f"lag must be between 0 and frames - hop - 1 ({self.frames - self.hop - 1}), got "
                 f"{self.lag}"
             )
-        if not 0 <= self.bridge <= 240:
-            raise ValueError(f"bridge must be between 0 and 240, got {self.bridge}")
-        for name in ("iterations", "cold_iterations", "renew_every", "slope_stride"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("arrival_weight", "contact_share", "volume_weight"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
-        if not self.prior_weight >= 0:
-            raise ValueError(f"prior_weight must be >= 0, got {self.prior_weight}")
+        check_fields(self, within(0, 240), "bridge")
+        counts = ("iterations", "cold_iterations", "renew_every", "slope_stride")
+        check_fields(self, AT_LEAST_1, *counts)
+        check_fields(self, SHARE, "arrival_weight", "contact_share", "volume_weight")
+        check_fields(self, AT_LEAST_0, "prior_weight")
 
     @classmethod
     def for_recordings(cls) -> WindowConfig:
         """Where nobody waits: gaps are bridged, first windows solved further."""
         return cls(bridge=90, cold_iterations=10)
-
-
-def _positive(value: TransitionNoise) -> None:
-    for entry in fields(value):
-        if not getattr(value, entry.name) > 0:
-            raise ValueError(f"{entry.name} must be positive, got {getattr(value, entry.name)}")

@@ -282,8 +282,7 @@ def _place_axes(seen: WindowObservations, weights: WindowWeights) -> Tensor:
 
 def _place_trust(seen: WindowObservations) -> Tensor:
     """(T, 1) share of its weight that the tracker's place has."""
-    one = seen.root.new_ones(())
-    return torch.where(seen.hidden, _UNSEEN * one, one)[:, None]
+    return torch.where(seen.hidden, _UNSEEN, 1.0).to(seen.root)[:, None]
 
 
 def _distance(

@@ -165,7 +165,7 @@ def test_a_person_who_is_hidden_and_vanishes_is_told_to_the_end(
     result = smooth_by_window(track_of(rows), small, free_body, FAST)
     assert_whole(result, 41)
     away = result.columns["root_position_world"] - rows["root_position_world"]
-    assert np.linalg.norm(away, axis=-1).max() < 0.8
+    assert np.linalg.norm(away, axis=-1).max() < 0.6
 
 
 def test_twenty_people_share_one_ground(free_body: BodyModel) -> None:

@@ -91,7 +91,7 @@ def test_a_known_ground_tells_how_far_away_people_are(
     found = smooth_by_window(track_of(rows), packaged, free_body, ground=floor)
     without = smooth_by_window(track_of(rows), packaged, free_body)
     before = too_near(rows["root_position_world"], rows).mean()
-    assert abs(too_near(found.columns["root_position_world"], rows).mean()) < 0.75 * before
+    assert abs(too_near(found.columns["root_position_world"], rows).mean()) < 0.7 * before
     # With neither there is nothing to tell it by: it stays about where the tracker has it.
     unknown = too_near(without.columns["root_position_world"], rows).mean()
     assert unknown == pytest.approx(before, abs=0.15)

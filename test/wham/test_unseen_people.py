@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from wham_cases import still_camera
 
 from humor_ros.body import BodyModel
 from humor_ros.geometry import ROTATION_FLU_OPTICAL, PinholeCamera
-from humor_ros.types import CameraMotion, CameraMotionMode, Track, TrackingState
+from humor_ros.types import Track, TrackingState
 from humor_ros.wham.initialisation import neutral_rotations
 from humor_ros.wham.models import load_models
 from humor_ros.wham.network import WhamNetwork
@@ -38,19 +39,8 @@ def watch(models: tuple[WhamNetwork, BodyModel], config: StreamConfig) -> list[P
         keypoints = np.column_stack((pixels, np.full(17, 0.0 if hidden else 0.9)))
         box = np.concatenate((pixels.min(0), pixels.max(0)))
         state = TrackingState.OCCLUDED if hidden else TrackingState.TRACKED
-        motion = CameraMotion(
-            stamp_s=index * STEP_S,
-            interval_s=STEP_S if index else 0.0,
-            rotation_previous_current=np.eye(3),
-            rotation_world_camera=ROTATION_FLU_OPTICAL,
-            position_world_camera=np.zeros(3),
-            position_known=True,
-            gravity_known=True,
-            mode=CameraMotionMode.ODOMETRY,
-            rotation_covariance=1e-4 * np.eye(3),
-        )
         track = Track(1, state, keypoints, box, index * STEP_S, 0.0, 0.9)
-        motions += stream.step([track], motion, CAMERA)
+        motions += stream.step([track], still_camera(index, STEP_S), CAMERA)
     return motions
 
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
+from wham_cases import still_camera
 
 from humor_ros.body import BodyModel
-from humor_ros.geometry import ROTATION_FLU_OPTICAL, PinholeCamera
-from humor_ros.types import CameraMotion, CameraMotionMode, Track, TrackingState
+from humor_ros.geometry import PinholeCamera
+from humor_ros.types import Track, TrackingState
 from humor_ros.wham.initialisation import neutral_rotations
 from humor_ros.wham.keypoint_memory import KeypointMemory
 from humor_ros.wham.models import load_models
@@ -140,18 +141,7 @@ def watch(
         seen = keypoints[keypoints[:, 2] > 0.3, :2]
         box = np.concatenate((seen.min(0), seen.max(0)))
         track = Track(1, TrackingState.TRACKED, keypoints, box, index * STEP_S, 0.0, 0.9)
-        motion = CameraMotion(
-            stamp_s=index * STEP_S,
-            interval_s=STEP_S if index else 0.0,
-            rotation_previous_current=np.eye(3),
-            rotation_world_camera=ROTATION_FLU_OPTICAL,
-            position_world_camera=np.zeros(3),
-            position_known=True,
-            gravity_known=True,
-            mode=CameraMotionMode.ODOMETRY,
-            rotation_covariance=1e-4 * np.eye(3),
-        )
-        motions += stream.step([track], motion, CAMERA)
+        motions += stream.step([track], still_camera(index, STEP_S), CAMERA)
     return motions
 
 

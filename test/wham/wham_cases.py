@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from humor_ros.geometry import ROTATION_FLU_OPTICAL
+from humor_ros.types import CameraMotion, CameraMotionMode
 from humor_ros.wham import WhamConfig, WhamInputs, WhamNetwork, WhamState
 
 SMALL = WhamConfig(d_embed=24, n_layers=2, d_feat=8, d_integrator=16)
@@ -131,3 +134,18 @@ def with_config(network: WhamNetwork, **changes: object) -> WhamNetwork:
     other = WhamNetwork(replace(network.config, **changes))
     other.load_state_dict(network.state_dict())
     return other.eval()
+
+
+def still_camera(index: int, step_s: float) -> CameraMotion:
+    """Motion of a level camera whose place is known, at the image ``index`` of a steady stream."""
+    return CameraMotion(
+        stamp_s=index * step_s,
+        interval_s=step_s if index else 0.0,
+        rotation_previous_current=np.eye(3),
+        rotation_world_camera=ROTATION_FLU_OPTICAL,
+        position_world_camera=np.zeros(3),
+        position_known=True,
+        gravity_known=True,
+        mode=CameraMotionMode.ODOMETRY,
+        rotation_covariance=1e-4 * np.eye(3),
+    )
